@@ -1,0 +1,82 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/architecture.h"
+#include "base/clock.h"
+
+namespace rootwright {
+
+// A line of sources.list in its parts.
+struct AptSource {
+  // E.g. "http://deb.debian.org/debian".
+  std::string mirror;
+  std::string suite;
+  std::vector<std::string> components;
+  // Keyring that the suite's signature is checked with.
+  std::filesystem::path keyring;
+};
+
+// One package version that the resolver chose.
+struct DebianPackage {
+  std::string name;
+  std::string version;
+  // "arm64" or "all".
+  std::string architecture;
+  // In the archive: "pool/main/b/busybox/busybox_1.35.0-4+b3_arm64.deb".
+  std::string filename;
+  int64_t size_bytes = 0;
+  int64_t installed_bytes = 0;
+  // 64 lower-case hexadecimal digits.
+  std::string sha256;
+};
+
+// A package that was asked for and cannot be had.
+struct UnresolvedPackage {
+  std::string name;
+  // "no such package in bookworm main", "depends on x, which …".
+  std::string why;
+};
+
+struct AptPlan {
+  // In an order in which dependencies come first where there is one.
+  std::vector<DebianPackage> packages;
+  // Not empty: the plan is no good, and packages is empty.
+  std::vector<UnresolvedPackage> unresolved;
+};
+
+// apt on the host, for any architecture, with lists, status and cache of its own below one
+// folder; the host's own apt and dpkg are neither read nor changed. Unavailable when the
+// mirror cannot be reached; a bad signature is FailedPrecondition.
+class Apt {
+ public:
+  // `folder` is made when it is not there, and may be shared by calls one after the other (a file lock sees to it).
+  Apt(std::filesystem::path folder, Architecture architecture, std::vector<AptSource> sources);
+
+  // Fetches the indexes; what is fresh is not fetched again.
+  absl::Status Update(Deadline deadline, std::stop_token stop);
+
+  // What `packages` need with nothing installed. `seeds` are apt patterns that are always
+  // added, e.g. "?essential"; recommended packages are left out.
+  absl::StatusOr<AptPlan> Resolve(const std::vector<std::string>& seeds, const std::vector<std::string>& packages,
+                                  Deadline deadline, std::stop_token stop);
+
+  using Progress = std::function<void(int done, int total, absl::string_view package)>;
+  // Has every .deb of the plan in the cache, checked by SHA-256, and returns their paths in
+  // the plan's order.
+  absl::StatusOr<std::vector<std::filesystem::path>> Download(const AptPlan& plan, const Progress& progress,
+                                                              Deadline deadline, std::stop_token stop);
+
+ private:
+  std::filesystem::path folder_;
+  Architecture architecture_;
+  std::vector<AptSource> sources_;
+};
+
+}  // namespace rootwright

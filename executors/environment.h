@@ -1,0 +1,100 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+
+namespace rootwright {
+
+enum class OutputStream { kStdout, kStderr };
+
+// Takes output as it comes, in any pieces, from the thread that waits for the command.
+using OutputSink = std::function<void(OutputStream, absl::string_view)>;
+
+// A program to run inside an environment, as root.
+struct EnvironmentCommand {
+  std::vector<std::string> argv;
+  // The whole environment of the program.
+  std::map<std::string, std::string> variables;
+  // Path inside the environment that becomes the program's root; "/" is the environment's
+  // own, another value comes from ImportTree.
+  std::string root = "/";
+  // Inside `root`.
+  std::string working_directory = "/";
+  // What it reads from standard input, at most 1 MiB.
+  std::string input;
+};
+
+// How it ended. A failing command is data, not a Status.
+struct CommandResult {
+  int exit_code = 0;
+  // 0 unless a signal ended it.
+  int signal = 0;
+  absl::Duration wall;
+  // User and system time of the command and all its children.
+  absl::Duration cpu;
+  int64_t peak_memory_bytes = 0;
+
+  bool ok() const { return exit_code == 0 && signal == 0; }
+};
+
+// One disposable environment: a machine or a container, made for one build and thrown away
+// after it. Its calls come from the build's thread, one at a time; only Kill may come from
+// another. Every error is an infrastructure error, except Cancelled (the token asked) and
+// DeadlineExceeded. What the environment sends is not trusted.
+//
+// All implementations pass tests/executors/environment_contract.h.
+class Environment {
+ public:
+  virtual ~Environment() = default;
+
+  // Starts it and waits for its first answer. Called once. A boot error's message ends
+  // with the tail of the console.
+  virtual absl::Status Reach(Deadline deadline, std::stop_token stop) = 0;
+
+  // Runs a command to its end. When stopped or late, all of the command's processes get
+  // TERM, then KILL, before the call returns.
+  virtual absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink,
+                                            Deadline deadline, std::stop_token stop) = 0;
+
+  // Small files: content in the call, at most 64 MiB. Missing folders are made. Paths are
+  // absolute, in the environment's own root.
+  virtual absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
+                               std::stop_token stop) = 0;
+  virtual absl::StatusOr<std::string> GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
+                                              std::stop_token stop) = 0;
+
+  // Gives the environment its own writable copy of a folder of the host, as bulk, and
+  // returns where it is inside; owners, modes, links and extended attributes are kept, the
+  // folder itself is not changed. At most once.
+  virtual absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
+                                                 Deadline deadline, std::stop_token stop) = 0;
+
+  // Writes what the environment changed in the imported tree as a raw tar archive to
+  // `archive` on the host. What was removed stands in it the way overlayfs keeps it:
+  // character devices 0:0 for what is gone, "trusted.overlay.opaque" on replaced folders.
+  virtual absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
+                                     std::stop_token stop) = 0;
+
+  // CPU time used so far, as the host counts it; tells silent from idle.
+  virtual absl::StatusOr<absl::Duration> CpuTime() = 0;
+
+  // Ends it, in order if it answers within `grace` and by force then. Nothing of it is
+  // left on the host. May be called again; the destructor calls it with no grace.
+  virtual absl::Status End(absl::Duration grace) = 0;
+
+  // Ends it by force, from any thread; a call that waits returns Unavailable.
+  virtual void Kill() = 0;
+};
+
+}  // namespace rootwright

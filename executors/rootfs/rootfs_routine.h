@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "executors/executor.h"
+#include "executors/source.h"
+#include "executors/step.h"
+
+namespace rootwright {
+
+enum class PackFormat { kTarZst, kTar, kTarGz };
+
+// A RootfsBuild in our own terms, with every default filled in.
+struct RootfsRequest {
+  EnvironmentSpec environment;
+  absl::Duration boot_limit;
+  GitSource source;
+  std::vector<PackFormat> outputs;
+  // Names of host shortcuts that are not to be used; "all" for every one.
+  std::set<std::string> disabled_shortcuts;
+  // Absent: the time of the pinned commit.
+  std::optional<absl::Time> source_date;
+};
+
+// What every rootfs build on this host shares.
+struct RootfsHost {
+  // For packages and indexes: kept between builds, shared by them.
+  std::filesystem::path package_cache;
+  // Debian mirror, e.g. "http://deb.debian.org/debian".
+  std::string apt_mirror;
+  // Keyring that signs it: a file for apt's Signed-By.
+  std::filesystem::path apt_keyring;
+};
+
+// The thirteen steps of the design but the last (upload_artifacts), which is the agent's.
+// InvalidArgument when the request names an unknown shortcut.
+absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request, const RootfsHost& host,
+                                                           Executor& executor);
+
+}  // namespace rootwright

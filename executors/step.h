@@ -1,0 +1,117 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "executors/environment.h"
+#include "executors/executor.h"
+
+namespace rootwright {
+
+// Where the work of a step is done: on the host natively, or inside the environment.
+enum class Place { kHost, kEnvironment, kBoth };
+
+// A file that a build gives back.
+struct ArtifactFile {
+  // Without a folder, e.g. "rootfs.tar.zst".
+  std::string name;
+  std::filesystem::path path;
+  int64_t size_bytes = 0;
+  // 64 lower-case hexadecimal digits.
+  std::string sha256;
+  // IANA media type.
+  std::string media_type;
+};
+
+// What a step tells while it works. Called from the build's thread.
+class StepReporter {
+ public:
+  virtual ~StepReporter() = default;
+
+  // A piece of the step's log, as it comes.
+  virtual void Log(OutputStream stream, absl::string_view data) = 0;
+  virtual void Progress(const ProgressUpdate& update) = 0;
+  // One line that the user should see; does not end the build.
+  virtual void Warn(absl::string_view message) = 0;
+  // The source's commit was pinned: full hexadecimal id and its time.
+  virtual void SourceResolved(absl::string_view commit, absl::Time commit_time) = 0;
+  // The package manager's plan is known.
+  virtual void PlanReady(int packages, int64_t download_bytes, int64_t installed_bytes) = 0;
+};
+
+struct StepContext {
+  StepReporter& reporter;
+  // The build's wall limit.
+  Deadline deadline;
+  std::stop_token stop;
+
+  // An OutputSink that logs.
+  OutputSink LogSink() const {
+    return [&to = reporter](OutputStream stream, absl::string_view data) { to.Log(stream, data); };
+  }
+};
+
+// How the user's part of a step ended. Default: well.
+struct StepResult {
+  int exit_code = 0;
+  int signal = 0;
+  // "what failed: object: cause", set when it failed; shown to people as it is.
+  std::string failure;
+  // Of what the step ran, if known.
+  absl::Duration cpu;
+  int64_t peak_memory_bytes = 0;
+
+  bool ok() const { return failure.empty(); }
+  static StepResult Failed(std::string why, int exit_code = 1, int signal = 0) {
+    StepResult result;
+    result.failure = std::move(why);
+    result.exit_code = exit_code;
+    result.signal = signal;
+    return result;
+  }
+};
+
+// One step of a routine, safe to repeat: Check says whether it is done already, Apply does
+// it, Verify looks whether what should be there is. A failed StepResult is the user's
+// failure; an error Status is an infrastructure error, except Cancelled and
+// DeadlineExceeded, which are the context's.
+class Step {
+ public:
+  virtual ~Step() = default;
+
+  // As in the design: "prepare_image", …
+  virtual std::string name() const = 0;
+  virtual Place place() const = 0;
+  virtual absl::StatusOr<bool> Check(StepContext&) { return false; }
+  virtual absl::StatusOr<StepResult> Apply(StepContext& context) = 0;
+  virtual absl::Status Verify(StepContext&) { return absl::OkStatus(); }
+};
+
+// The steps of one build, and what they share. Made by a routine's factory.
+class Routine {
+ public:
+  virtual ~Routine() = default;
+
+  // In order. The first `preparing_steps()` of them make image and environment ready; the
+  // last `collecting_steps()` pack results.
+  virtual const std::vector<std::unique_ptr<Step>>& steps() const = 0;
+  virtual int preparing_steps() const = 0;
+  virtual int collecting_steps() const = 0;
+  // Known after the last step.
+  virtual const std::vector<ArtifactFile>& artifacts() const = 0;
+  // The environment while there is one, else null; for CPU time and Kill.
+  virtual Environment* environment() = 0;
+  // Told after each step, for the manifest.
+  virtual void StepEnded(absl::string_view step, absl::Duration wall) = 0;
+  // Ends the environment and removes what the routine made, artifacts excepted.
+  virtual absl::Status CleanUp(absl::Duration grace) = 0;
+};
+
+}  // namespace rootwright
