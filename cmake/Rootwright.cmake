@@ -15,8 +15,11 @@ function(rootwright_program name)
   target_link_libraries(${name} PRIVATE rootwright_warnings ${ARG_LINK})
 endfunction()
 
+add_custom_target(tsan_tests)
+
 # rootwright_test(NAME SOURCES a_test.cc … LINK lib … [LABELS unit] [TIMEOUT seconds])
-# One GoogleTest program, one ctest entry for the whole of it. Labels default to `unit`.
+# One GoogleTest program, one ctest entry for the whole of it. Labels default to `unit`; `tsan` besides it means
+# that the program links no gRPC and is run under the thread sanitizer too.
 function(rootwright_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT ARG_LABELS)
@@ -29,6 +32,9 @@ function(rootwright_test name)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE rootwright_warnings ${ARG_LINK} GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  if("tsan" IN_LIST ARG_LABELS)
+    add_dependencies(tsan_tests ${name})
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
                        ENVIRONMENT "ROOTWRIGHT_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};ROOTWRIGHT_SOURCE=${CMAKE_SOURCE_DIR}")

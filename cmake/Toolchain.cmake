@@ -17,7 +17,8 @@ endif()
 # Our code links this; generated code does not.
 add_library(rootwright_warnings INTERFACE)
 target_compile_options(rootwright_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                                                     -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
+                                                     -Woverloaded-virtual -Wimplicit-fallthrough
+                                                     -Wno-missing-field-initializers -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(rootwright_warnings INTERFACE -Wthread-safety)
 endif()

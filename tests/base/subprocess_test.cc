@@ -10,7 +10,7 @@
 namespace rootwright {
 namespace {
 
-absl::StatusOr<SubprocessResult> Run(SubprocessSpec spec, Deadline deadline = Deadline::In(absl::Seconds(60)),
+absl::StatusOr<SubprocessResult> Execute(SubprocessSpec spec, Deadline deadline = Deadline::In(absl::Seconds(60)),
                                      std::stop_token stop = {}) {
   return RunSubprocess(spec, deadline, std::move(stop));
 }
@@ -25,7 +25,7 @@ bool Gone(pid_t pid) {
 }
 
 TEST(RunSubprocess, KeepsBothOutputsApart) {
-  const auto result = Run({.argv = {"sh", "-c", "echo out; echo err >&2; exit 7"}});
+  const auto result = Execute({.argv = {"sh", "-c", "echo out; echo err >&2; exit 7"}});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->output, "out\n");
   EXPECT_EQ(result->error_output, "err\n");
@@ -34,14 +34,14 @@ TEST(RunSubprocess, KeepsBothOutputsApart) {
 }
 
 TEST(RunSubprocess, TellsTheSignal) {
-  const auto result = Run({.argv = {"sh", "-c", "kill -TERM $$"}});
+  const auto result = Execute({.argv = {"sh", "-c", "kill -TERM $$"}});
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->signal, SIGTERM);
 }
 
 TEST(RunSubprocess, FeedsInputLargerThanAPipe) {
   const std::string input(1 << 20, 'x');
-  const auto result = Run({.argv = {"wc", "-c"}, .input = input});
+  const auto result = Execute({.argv = {"wc", "-c"}, .input = input});
   ASSERT_TRUE(result.ok());
   int64_t count = 0;
   ASSERT_TRUE(absl::SimpleAtoi(result->output, &count));
@@ -49,19 +49,19 @@ TEST(RunSubprocess, FeedsInputLargerThanAPipe) {
 }
 
 TEST(RunSubprocess, ProgramThatDoesNotReadItsInputIsNoError) {
-  const auto result = Run({.argv = {"true"}, .input = std::string(1 << 20, 'x')});
+  const auto result = Execute({.argv = {"true"}, .input = std::string(1 << 20, 'x')});
   ASSERT_TRUE(result.ok());
   EXPECT_TRUE(result->ok());
 }
 
 TEST(RunSubprocess, MissingProgramIsNotFound) {
-  const auto result = Run({.argv = {"no-such-program-here"}});
+  const auto result = Execute({.argv = {"no-such-program-here"}});
   EXPECT_EQ(result.status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(result.status().message(), "start: no-such-program-here: No such file or directory");
 }
 
 TEST(RunSubprocess, EnvironmentReplacesTheCallersOwn) {
-  const auto result = Run({.argv = {"/usr/bin/env"}, .environment = {{{"ONLY", "this"}}}});
+  const auto result = Execute({.argv = {"/usr/bin/env"}, .environment = {{{"ONLY", "this"}}}});
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->output, "ONLY=this\n");
 }
@@ -70,7 +70,7 @@ TEST(RunSubprocess, DeadlineEndsTheWholeGroup) {
   pid_t child = 0;
   SubprocessSpec spec{.argv = {"sh", "-c", "sleep 1000 & echo $!; wait"}};
   spec.on_stdout = [&child](absl::string_view data) { ASSERT_TRUE(absl::SimpleAtoi(data, &child)); };
-  const auto result = Run(spec, Deadline::In(absl::Milliseconds(500)));
+  const auto result = Execute(spec, Deadline::In(absl::Milliseconds(500)));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kDeadlineExceeded);
   ASSERT_GT(child, 0);
   EXPECT_TRUE(Gone(child));
@@ -80,12 +80,12 @@ TEST(RunSubprocess, StopEndsIt) {
   std::stop_source source;
   SubprocessSpec spec{.argv = {"sh", "-c", "echo up; sleep 1000"}};
   spec.on_stdout = [&source](absl::string_view) { source.request_stop(); };
-  const auto result = Run(spec, Deadline::Never(), source.get_token());
+  const auto result = Execute(spec, Deadline::Never(), source.get_token());
   EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST(RunSubprocess, GrandchildThatKeepsThePipeIsNotWaitedFor) {
-  const auto result = Run({.argv = {"sh", "-c", "sleep 1000 & echo done"}});
+  const auto result = Execute({.argv = {"sh", "-c", "sleep 1000 & echo done"}});
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->output, "done\n");
 }
