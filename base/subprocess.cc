@@ -107,6 +107,23 @@ class OutputReader {
   std::string& kept_;
 };
 
+// write(2) to a pipe whose reader may be gone: EPIPE, never the signal.
+ssize_t WriteQuietly(int fd, absl::string_view data) {
+  sigset_t pipe_signal, before;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  const ssize_t put = write(fd, data.data(), data.size());
+  const int error = errno;
+  if (put < 0 && error == EPIPE && sigismember(&before, SIGPIPE) == 0) {
+    const timespec now{};
+    sigtimedwait(&pipe_signal, nullptr, &now);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return put;
+}
+
 // Feeds and drains the child until both its outputs are closed and it has ended.
 absl::Status Converse(const SubprocessSpec& spec, UniqueFd input, OutputReader& out, OutputReader& err,
                       int pid_fd, Deadline deadline, const StopFd& stop) {
@@ -128,7 +145,7 @@ absl::Status Converse(const SubprocessSpec& spec, UniqueFd input, OutputReader& 
     if (fds[0].revents != 0) out.ReadSome();
     if (fds[1].revents != 0) err.ReadSome();
     if (fds[2].revents != 0) {
-      const ssize_t put = write(input.get(), spec.input.data() + fed, spec.input.size() - fed);
+      const ssize_t put = WriteQuietly(input.get(), absl::string_view(spec.input).substr(fed));
       if (put > 0) fed += static_cast<size_t>(put);
       if ((put < 0 && errno != EAGAIN && errno != EINTR) || fed == spec.input.size()) input.reset();
     }
