@@ -1,0 +1,368 @@
+#include "executors/qemu/libvirt_connection.h"
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <future>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "executors/qemu/libvirt_error.h"
+#include "executors/qemu/libvirt_event_loop.h"
+
+namespace rootwright {
+namespace {
+
+struct FreeDomain {
+  void operator()(virDomainPtr domain) const { virDomainFree(domain); }
+};
+using Domain = std::unique_ptr<virDomain, FreeDomain>;
+using Link = std::shared_ptr<virConnect>;
+
+absl::StatusOr<Domain> LookUp(virConnectPtr link, absl::string_view what, const std::string& name) {
+  Domain domain(virDomainLookupByName(link, name.c_str()));
+  if (domain == nullptr) return LibvirtStatus(what, name);
+  return domain;
+}
+
+// Runs a call in a thread of its own and gives it up after `limit`: libvirt cannot end a call
+// that hangs. The thread then goes on until libvirt returns, which is why `call` owns all that
+// it uses.
+template <typename T>
+absl::StatusOr<T> Bounded(absl::Duration limit, absl::string_view what, std::function<absl::StatusOr<T>()> call) {
+  auto task = std::make_shared<std::packaged_task<absl::StatusOr<T>()>>(std::move(call));
+  std::future<absl::StatusOr<T>> answer = task->get_future();
+  std::thread([task] { (*task)(); }).detach();
+  if (answer.wait_for(absl::ToChronoNanoseconds(limit)) == std::future_status::ready) return answer.get();
+  return absl::UnavailableError(
+      absl::StrCat(what, ": libvirt has not answered for ", absl::FormatDuration(limit)));
+}
+
+}  // namespace
+
+class LibvirtConnection::State : public std::enable_shared_from_this<State> {
+ public:
+  State(LibvirtSettings settings, std::shared_ptr<LibvirtEventLoop> loop)
+      : settings_(std::move(settings)), loop_(std::move(loop)) {}
+
+  const LibvirtSettings& settings() const { return settings_; }
+
+  // Opens and reopens until Stop; the body of a thread that shares this object.
+  void Keep();
+  void WaitForFirstTry();
+  // Waits for Keep to return, but not for an open that hangs.
+  void Stop();
+
+  absl::StatusOr<Link> Current();
+  // Marks `link` as lost when a failed call finds it dead before its keepalive does.
+  absl::Status Judge(const Link& link, absl::Status status);
+
+  uint64_t Add(const std::string& domain, DomainListener listener);
+  void Remove(uint64_t id);
+  void Tell(absl::string_view domain, DomainEvent event);
+
+ private:
+  struct Listener {
+    std::string domain;
+    std::shared_ptr<DomainListener> call;
+  };
+
+  absl::StatusOr<Link> Open();
+  void Lose(virConnectPtr link, absl::string_view why);
+  void TellAll(DomainEvent event);
+  // After a gap in the events: tells who is still there and who is not.
+  void Resynchronise(const Link& link);
+  std::map<uint64_t, Listener> Listeners();
+
+  const LibvirtSettings settings_;
+  const std::shared_ptr<LibvirtEventLoop> loop_;
+
+  Mutex mutex_;
+  CondVar changed_;
+  Link link_ RW_GUARDED_BY(mutex_);
+  absl::Status trouble_ RW_GUARDED_BY(mutex_) = absl::UnavailableError("not connected yet");
+  bool tried_ RW_GUARDED_BY(mutex_) = false;
+  bool stopping_ RW_GUARDED_BY(mutex_) = false;
+  bool opening_ RW_GUARDED_BY(mutex_) = false;
+  bool ended_ RW_GUARDED_BY(mutex_) = false;
+  uint64_t next_listener_ RW_GUARDED_BY(mutex_) = 1;
+  std::map<uint64_t, Listener> listeners_ RW_GUARDED_BY(mutex_);
+};
+
+absl::StatusOr<Link> LibvirtConnection::State::Open() {
+  const absl::Duration limit = settings_.call_limit;
+  RW_ASSIGN_OR_RETURN(Link link, Bounded<Link>(limit, absl::StrCat("connect to ", settings_.uri),
+                                               [uri = settings_.uri]() -> absl::StatusOr<Link> {
+                                                 const virConnectPtr opened = virConnectOpen(uri.c_str());
+                                                 if (opened == nullptr) return LibvirtStatus("connect to", uri);
+                                                 return Link(opened, [](virConnectPtr end) { virConnectClose(end); });
+                                               }));
+  // The callbacks hold this object weakly: they belong to the link and go with it.
+  using Weak = std::weak_ptr<State>;
+  const auto free_weak = [](void* opaque) { delete static_cast<Weak*>(opaque); };
+  const auto on_close = [](virConnectPtr lost, int, void* opaque) {
+    if (const auto state = static_cast<Weak*>(opaque)->lock()) state->Lose(lost, "the connection was closed");
+  };
+  auto* const for_close = new Weak(weak_from_this());
+  // Drivers without a daemon have neither close callbacks nor keepalives.
+  if (virConnectRegisterCloseCallback(link.get(), on_close, for_close, free_weak) < 0) delete for_close;
+  virConnectSetKeepAlive(link.get(), static_cast<int>(absl::ToInt64Seconds(settings_.keepalive_interval)),
+                         static_cast<unsigned>(settings_.keepalive_count));
+
+  const virConnectDomainEventCallback on_event = [](virConnectPtr, virDomainPtr domain, int event, int,
+                                                    void* opaque) {
+    const auto state = static_cast<Weak*>(opaque)->lock();
+    if (state == nullptr) return 0;
+    if (event == VIR_DOMAIN_EVENT_STARTED) state->Tell(virDomainGetName(domain), DomainEvent::kStarted);
+    if (event == VIR_DOMAIN_EVENT_STOPPED) state->Tell(virDomainGetName(domain), DomainEvent::kStopped);
+    return 0;
+  };
+  auto* const for_events = new Weak(weak_from_this());
+  if (virConnectDomainEventRegisterAny(link.get(), nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                       VIR_DOMAIN_EVENT_CALLBACK(on_event), for_events, free_weak) < 0) {
+    delete for_events;
+    return LibvirtStatus("listen to", settings_.uri);
+  }
+  return link;
+}
+
+void LibvirtConnection::State::Keep() {
+  absl::Duration back_off = settings_.first_back_off;
+  bool lost_before = false;
+  for (;;) {
+    {
+      MutexLock lock(mutex_);
+      if (stopping_) break;
+      opening_ = true;
+    }
+    absl::StatusOr<Link> opened = Open();
+    const Link link = opened.ok() ? *opened : nullptr;
+    {
+      MutexLock lock(mutex_);
+      opening_ = false;
+      tried_ = true;
+      link_ = link;
+      if (link == nullptr) trouble_ = absl::UnavailableError(opened.status().message());
+      changed_.notify_all();
+    }
+    opened = absl::UnknownError("");
+    if (link != nullptr) {
+      back_off = settings_.first_back_off;
+      if (lost_before) spdlog::info("libvirt: {}: connected again", settings_.uri);
+      if (lost_before) Resynchronise(link);
+      MutexLock lock(mutex_);
+      changed_.wait(mutex_, [this] { return stopping_ || link_ == nullptr; });
+      if (stopping_) break;
+    }
+    if (link != nullptr) {
+      lost_before = true;
+      spdlog::warn("libvirt: {}: lost, trying again", settings_.uri);
+      TellAll(DomainEvent::kLibvirtLost);
+    }
+    MutexLock lock(mutex_);
+    changed_.wait_for(mutex_, absl::ToChronoNanoseconds(back_off), [this] { return stopping_; });
+    back_off = std::min(back_off * 2, settings_.last_back_off);
+  }
+  MutexLock lock(mutex_);
+  link_ = nullptr;
+  ended_ = true;
+  changed_.notify_all();
+}
+
+void LibvirtConnection::State::WaitForFirstTry() {
+  MutexLock lock(mutex_);
+  changed_.wait(mutex_, [this] { return tried_; });
+}
+
+void LibvirtConnection::State::Stop() {
+  MutexLock lock(mutex_);
+  stopping_ = true;
+  listeners_.clear();
+  changed_.notify_all();
+  changed_.wait(mutex_, [this] { return ended_ || opening_; });
+}
+
+absl::StatusOr<Link> LibvirtConnection::State::Current() {
+  MutexLock lock(mutex_);
+  if (link_ == nullptr) return Annotate(trouble_, "libvirt");
+  return link_;
+}
+
+void LibvirtConnection::State::Lose(virConnectPtr link, absl::string_view why) {
+  MutexLock lock(mutex_);
+  if (link_.get() != link) return;
+  trouble_ = absl::UnavailableError(absl::StrCat(settings_.uri, ": ", why));
+  link_ = nullptr;
+  changed_.notify_all();
+}
+
+absl::Status LibvirtConnection::State::Judge(const Link& link, absl::Status status) {
+  if (status.ok() || virConnectIsAlive(link.get()) == 1) return status;
+  Lose(link.get(), "the connection was lost");
+  return absl::UnavailableError(absl::StrCat("libvirt: ", settings_.uri, ": ", std::string(status.message())));
+}
+
+uint64_t LibvirtConnection::State::Add(const std::string& domain, DomainListener listener) {
+  MutexLock lock(mutex_);
+  listeners_[next_listener_] = {domain, std::make_shared<DomainListener>(std::move(listener))};
+  return next_listener_++;
+}
+
+void LibvirtConnection::State::Remove(uint64_t id) {
+  Listener removed;
+  MutexLock lock(mutex_);
+  const auto found = listeners_.find(id);
+  if (found == listeners_.end()) return;
+  removed = std::move(found->second);
+  listeners_.erase(found);
+}
+
+std::map<uint64_t, LibvirtConnection::State::Listener> LibvirtConnection::State::Listeners() {
+  MutexLock lock(mutex_);
+  return listeners_;
+}
+
+void LibvirtConnection::State::Tell(absl::string_view domain, DomainEvent event) {
+  for (const auto& [id, listener] : Listeners()) {
+    if (listener.domain == domain) (*listener.call)(event);
+  }
+}
+
+void LibvirtConnection::State::TellAll(DomainEvent event) {
+  for (const auto& [id, listener] : Listeners()) (*listener.call)(event);
+}
+
+void LibvirtConnection::State::Resynchronise(const Link& link) {
+  for (const auto& [id, listener] : Listeners()) {
+    const absl::Status found = LookUp(link.get(), "find domain", listener.domain).status();
+    if (found.ok()) (*listener.call)(DomainEvent::kLibvirtBack);
+    if (absl::IsNotFound(found)) (*listener.call)(DomainEvent::kStopped);
+  }
+}
+
+namespace {
+
+class Listening : public LibvirtConnection::Subscription {
+ public:
+  explicit Listening(std::function<void()> end) : end_(std::move(end)) {}
+  ~Listening() override { end_(); }
+
+ private:
+  std::function<void()> end_;
+};
+
+}  // namespace
+
+// One call against the current link: bounded in time, and judged afterwards.
+template <typename T>
+absl::StatusOr<T> LibvirtConnection::Call(absl::string_view what,
+                                          std::function<absl::StatusOr<T>(virConnect*)> call) {
+  RW_ASSIGN_OR_RETURN(Link link, state_->Current());
+  absl::StatusOr<T> result = Bounded<T>(state_->settings().call_limit, what, [link, call] { return call(link.get()); });
+  if (result.ok()) return result;
+  return state_->Judge(link, result.status());
+}
+
+absl::StatusOr<std::unique_ptr<LibvirtConnection>> LibvirtConnection::Create(const LibvirtSettings& settings) {
+  RW_ASSIGN_OR_RETURN(std::shared_ptr<LibvirtEventLoop> loop, LibvirtEventLoop::Share());
+  auto state = std::make_shared<State>(settings, std::move(loop));
+  std::thread([state] { state->Keep(); }).detach();
+  state->WaitForFirstTry();
+  return std::unique_ptr<LibvirtConnection>(new LibvirtConnection(std::move(state)));
+}
+
+LibvirtConnection::~LibvirtConnection() { state_->Stop(); }
+
+const std::string& LibvirtConnection::uri() const { return state_->settings().uri; }
+
+absl::Status LibvirtConnection::Check() { return DaemonVersion().status(); }
+
+absl::StatusOr<std::string> LibvirtConnection::DaemonVersion() {
+  return Call<std::string>("ask libvirt's version", [](virConnect* link) -> absl::StatusOr<std::string> {
+    unsigned long version = 0;
+    if (virConnectGetLibVersion(link, &version) < 0) return LibvirtStatus("ask libvirt's version", "");
+    return absl::StrCat(version / 1000000, ".", version / 1000 % 1000, ".", version % 1000);
+  });
+}
+
+absl::StatusOr<std::string> LibvirtConnection::Capabilities() {
+  return Call<std::string>("ask libvirt's capabilities", [](virConnect* link) -> absl::StatusOr<std::string> {
+    const std::unique_ptr<char, decltype(&free)> xml(virConnectGetCapabilities(link), &free);
+    if (xml == nullptr) return LibvirtStatus("ask libvirt's capabilities", "");
+    return std::string(xml.get());
+  });
+}
+
+absl::Status LibvirtConnection::CreateDomain(const std::string& name, const std::string& xml) {
+  const std::string what = absl::StrCat("create domain: ", name);
+  return Call<bool>(what, [name, xml](virConnect* link) -> absl::StatusOr<bool> {
+           const Domain domain(virDomainCreateXML(link, xml.c_str(), VIR_DOMAIN_NONE));
+           if (domain == nullptr) return LibvirtStatus("create domain", name);
+           return true;
+         }).status();
+}
+
+absl::Status LibvirtConnection::DestroyDomain(const std::string& name) {
+  return Call<bool>(absl::StrCat("destroy domain: ", name), [name](virConnect* link) -> absl::StatusOr<bool> {
+           RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "destroy domain", name));
+           if (virDomainDestroyFlags(domain.get(), VIR_DOMAIN_DESTROY_DEFAULT) == 0) return true;
+           // It ended by itself between the two calls.
+           if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID) return true;
+           return LibvirtStatus("destroy domain", name);
+         }).status();
+}
+
+absl::StatusOr<absl::Duration> LibvirtConnection::DomainCpuTime(const std::string& name) {
+  const std::string what = absl::StrCat("ask for the CPU time of domain: ", name);
+  return Call<absl::Duration>(what, [name](virConnect* link) -> absl::StatusOr<absl::Duration> {
+    RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "ask for the CPU time of domain", name));
+    virDomainInfo info{};
+    if (virDomainGetInfo(domain.get(), &info) < 0) return LibvirtStatus("ask for the CPU time of domain", name);
+    return absl::Nanoseconds(static_cast<int64_t>(info.cpuTime));
+  });
+}
+
+absl::StatusOr<std::string> LibvirtConnection::DomainDescription(const std::string& name) {
+  return Call<std::string>(absl::StrCat("describe domain: ", name), [name](virConnect* link) -> absl::StatusOr<std::string> {
+    RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "describe domain", name));
+    const std::unique_ptr<char, decltype(&free)> xml(virDomainGetXMLDesc(domain.get(), 0), &free);
+    if (xml == nullptr) return LibvirtStatus("describe domain", name);
+    return std::string(xml.get());
+  });
+}
+
+absl::StatusOr<std::vector<std::string>> LibvirtConnection::ListDomains(absl::string_view prefix) {
+  using Names = std::vector<std::string>;
+  return Call<Names>("list domains", [prefix = std::string(prefix)](virConnect* link) -> absl::StatusOr<Names> {
+    virDomainPtr* found = nullptr;
+    const int count = virConnectListAllDomains(link, &found, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    if (count < 0) return LibvirtStatus("list domains", "");
+    Names names;
+    for (int i = 0; i < count; ++i) {
+      const Domain domain(found[i]);
+      const std::string name = virDomainGetName(domain.get());
+      if (absl::StartsWith(name, prefix)) names.push_back(name);
+    }
+    free(found);
+    return names;
+  });
+}
+
+std::unique_ptr<LibvirtConnection::Subscription> LibvirtConnection::Listen(const std::string& domain,
+                                                                           DomainListener listener) {
+  const uint64_t id = state_->Add(domain, std::move(listener));
+  return std::make_unique<Listening>([state = std::weak_ptr<State>(state_), id] {
+    if (const auto living = state.lock()) living->Remove(id);
+  });
+}
+
+}  // namespace rootwright

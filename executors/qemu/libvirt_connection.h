@@ -1,0 +1,101 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+// libvirt.h stays in the sources.
+struct _virConnect;
+
+namespace rootwright {
+
+using virConnect = ::_virConnect;
+
+// How a LibvirtConnection reaches its daemon.
+struct LibvirtSettings {
+  // E.g. "qemu:///system".
+  std::string uri;
+  // A daemon that is silent for interval × (count + 1) counts as lost.
+  absl::Duration keepalive_interval = absl::Seconds(5);
+  int keepalive_count = 3;
+  // Wait before the first and between later tries to open it again; doubles up to the second.
+  absl::Duration first_back_off = absl::Milliseconds(200);
+  absl::Duration last_back_off = absl::Seconds(15);
+  // A call that has not returned by then is given up: libvirt can hang in a machine's monitor.
+  absl::Duration call_limit = absl::Seconds(60);
+};
+
+// What listeners of a domain are told.
+enum class DomainEvent {
+  kStarted,
+  // The machine is gone: by itself, by a crash, or by us. The last event.
+  kStopped,
+  // libvirt is out of reach; the machine may well go on.
+  kLibvirtLost,
+  // libvirt is back, and the machine is still there.
+  kLibvirtBack,
+};
+
+// The one owner of a connection to libvirt. It opens it, keeps it alive, opens it again with
+// back-off after a loss, and passes on what happens to domains.
+//
+// All calls may come from any thread. Errors carry libvirt's own message, as "what failed:
+// domain: message"; while there is no connection every call fails at once with Unavailable,
+// naming the URI and the reason. No call hangs for good: a daemon that hangs as a whole is
+// found by its keepalive, one that answers keepalives but not the call (a machine's monitor
+// is stuck) by call_limit. libvirt cannot end such a call, so its thread stays behind until
+// libvirt returns.
+class LibvirtConnection {
+ public:
+  // Called from the event thread: short, and no call back into this class.
+  using DomainListener = std::function<void(DomainEvent)>;
+
+  // Ends with this object. The listener may still be running then, in the event thread: what
+  // it uses it must own.
+  class Subscription {
+   public:
+    virtual ~Subscription() = default;
+  };
+
+  // Tries to open it once, waiting for that, and goes on trying by itself: a daemon that is
+  // not there yet is no error. Fails when libvirt itself cannot start.
+  static absl::StatusOr<std::unique_ptr<LibvirtConnection>> Create(const LibvirtSettings& settings);
+  ~LibvirtConnection();
+
+  // Whether libvirt answers now.
+  absl::Status Check();
+  // E.g. "9.0.0", of the daemon.
+  absl::StatusOr<std::string> DaemonVersion();
+  // XML of what the host can do.
+  absl::StatusOr<std::string> Capabilities();
+
+  // Starts a transient domain.
+  absl::Status CreateDomain(const std::string& name, const std::string& xml);
+  // Ends it by force. NotFound when it is gone already.
+  absl::Status DestroyDomain(const std::string& name);
+  // Of all its virtual CPUs, as the host counts it.
+  absl::StatusOr<absl::Duration> DomainCpuTime(const std::string& name);
+  absl::StatusOr<std::string> DomainDescription(const std::string& name);
+  // Names of the running domains that start with `prefix`.
+  absl::StatusOr<std::vector<std::string>> ListDomains(absl::string_view prefix);
+
+  std::unique_ptr<Subscription> Listen(const std::string& domain, DomainListener listener);
+
+  const std::string& uri() const;
+
+ private:
+  class State;
+  explicit LibvirtConnection(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  template <typename T>
+  absl::StatusOr<T> Call(absl::string_view what, std::function<absl::StatusOr<T>(virConnect*)> call);
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace rootwright
