@@ -1,0 +1,147 @@
+"""What goes wrong on a farm, done to a real one: each time the build ends as it should, and nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import unittest
+
+from farm import Farm, wait_for
+
+QUICK_LINK = ("--heartbeat", "1s", "--session-timeout", "4s", "--lease", "12s")
+
+
+class AgentAndMasterLive(unittest.TestCase):
+    """Faults that a running farm gets over."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.farm = Farm(master_flags=QUICK_LINK)
+        cls.farm.__enter__()
+        cls.addClassCleanup(lambda: cls.farm.stop())
+
+    def start_sleeper(self, *options):
+        build_id = self.farm.submit_command("sh", "-c", "echo up; sleep 600", options=options)
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        return build_id
+
+    def assert_nothing_left(self):
+        wait_for("nothing left of the build", lambda: not self.farm.leftovers(), 40)
+
+    def test_machine_killed_in_mid_build_is_tried_again(self):
+        marker = "echo attempt; sleep 8; echo done"
+        build_id = self.farm.submit_command("sh", "-c", marker)
+        self.farm.wait_for_log(build_id, "run_command", "attempt")
+        for pid in self.farm.machines():
+            os.kill(pid, signal.SIGKILL)
+        build = self.farm.finish(build_id)
+        self.assertEqual(build["outcome"], "OUTCOME_SUCCEEDED", build)
+        self.assertEqual(build["attempt"], 2)
+        self.assert_nothing_left()
+
+    def test_master_killed_in_mid_build_loses_nothing(self):
+        build_id = self.farm.submit_command("sh", "-c", "for i in $(seq 1 100); do echo line $i; sleep 0.1; done")
+        self.farm.wait_for_log(build_id, "run_command", "line 5\n")
+        self.farm.master.kill()
+        self.farm.start_master()
+        build = self.farm.finish(build_id)
+        self.assertEqual(build["outcome"], "OUTCOME_SUCCEEDED", build)
+        self.assertEqual(build["attempt"], 1)
+        lines = self.farm.log(build_id, "run_command").splitlines()
+        self.assertEqual(lines, [f"line {i}" for i in range(1, 101)])
+
+    def test_agent_killed_in_mid_build_is_cleaned_up_and_the_build_tried_again(self):
+        build_id = self.farm.submit_command("sh", "-c", "echo up; sleep 15")
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        self.farm.agents["builder-1"].kill()
+        self.farm.start_agent("builder-1")
+        build = self.farm.finish(build_id)
+        self.assertEqual(build["outcome"], "OUTCOME_SUCCEEDED", build)
+        self.assertGreaterEqual(build["attempt"], 2)
+        self.assert_nothing_left()
+
+    def test_agent_ended_in_order_leaves_nothing(self):
+        build_id = self.start_sleeper()
+        self.farm.agents["builder-1"].end(60)
+        self.assert_nothing_left()
+        self.farm.cli("build", "cancel", build_id)
+        self.farm.start_agent("builder-1")
+        self.assertEqual(self.farm.finish(build_id)["outcome"], "OUTCOME_CANCELLED")
+
+    def test_libvirtd_killed_in_mid_build(self):
+        build_id = self.start_sleeper("--wall", "60s")
+        self.farm.libvirtd.kill()
+        self.farm.start_libvirtd()
+        self.farm.cli("build", "cancel", build_id)
+        build = self.farm.finish(build_id, 120)
+        self.assertIn(build["outcome"], ("OUTCOME_CANCELLED", "OUTCOME_INFRASTRUCTURE_ERROR"))
+        self.assert_nothing_left()
+        after = self.farm.finish(self.farm.submit_command("uname", "-m"))
+        self.assertEqual(after["outcome"], "OUTCOME_SUCCEEDED", after)
+
+    def test_libvirtd_stopped_makes_builds_infrastructure_errors_and_health_says_so(self):
+        self.farm.libvirtd.end()
+        try:
+            build = self.farm.finish(self.farm.submit_command("true"), 180)
+            self.assertEqual(build["outcome"], "OUTCOME_INFRASTRUCTURE_ERROR", build)
+            self.assertEqual(build["infrastructureError"]["code"], "INFRASTRUCTURE_ERROR_CODE_HYPERVISOR", build)
+            self.assertIn("libvirt", build["reason"])
+        finally:
+            self.farm.start_libvirtd()
+        after = self.farm.finish(self.farm.submit_command("true"))
+        self.assertEqual(after["outcome"], "OUTCOME_SUCCEEDED", after)
+
+    def test_cancel_in_every_step(self):
+        for step in ("prepare_image", "setup_environment", "reach_environment", "run_command", "collect_files"):
+            with self.subTest(step=step):
+                build_id = self.farm.submit_command(
+                    "sh", "-c", "sleep 1; head -c 30000000 /dev/urandom >x", options=["--collect", "x"]
+                )
+                self.farm.wait_for_step(build_id, step)
+                self.assertEqual(self.farm.cli("build", "cancel", build_id).returncode, 0)
+                build = self.farm.finish(build_id, 60)
+                self.assertIn(build["outcome"], ("OUTCOME_CANCELLED", "OUTCOME_SUCCEEDED"))
+                self.assert_nothing_left()
+
+    def test_target_that_nobody_offers_waits_and_says_why(self):
+        build_id = self.farm.submit("--command", "--arch", "riscv64", "--", "true")
+        shown = self.farm.cli("build", "show", build_id)
+        self.assertIn("riscv64", shown.stdout)
+        self.assertIn("builder-1", shown.stdout)
+        self.farm.cli("build", "cancel", build_id)
+        self.assertEqual(self.farm.finish(build_id)["outcome"], "OUTCOME_CANCELLED")
+
+    def test_request_beyond_its_limits_is_refused_with_the_field(self):
+        refused = self.farm.cli("build", "submit", "--detach", "--command", "--arch", "arm64", "--vcpus", "99", "--", "true")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("vcpus", refused.stderr)
+
+
+class HostIsAtFault(unittest.TestCase):
+    def test_disk_too_small_is_refused_first_with_figures(self):
+        farm = Farm(agents=())
+        with farm:
+            small = farm.folder / "builder-1"
+            small.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m,mode=0755", "tmpfs", small], check=True)
+            try:
+                farm.start_agent("builder-1", wait=False)
+                build_id = farm.submit_command("true", options=["--disk", "4GiB"])
+                build = wait_for(
+                    "the refusal",
+                    lambda: (lambda b: b if b["state"] == "BUILD_STATE_FINISHED" else None)(farm.build(build_id))
+                    or ("MiB" in farm.cli("build", "show", build_id).stdout and farm.build(build_id)),
+                    60,
+                )
+                text = farm.cli("build", "show", build_id).stdout
+                self.assertRegex(text, r"[0-9.]+ (MiB|GiB)")
+                self.assertNotEqual(build.get("outcome"), "OUTCOME_SUCCEEDED")
+                self.assertEqual(farm.machines(), [])
+            finally:
+                farm.cli("build", "cancel", build_id)
+                farm.agents["builder-1"].end()
+                del farm.agents["builder-1"]
+                subprocess.run(["umount", small], check=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
