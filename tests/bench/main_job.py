@@ -1,0 +1,183 @@
+"""The example build against what a user would take instead, and the figures beside it.
+
+Both baselines and our build download their packages; the machine image is ready, as the second build of a day finds
+it. Everything is measured in one run, one thing after the other.
+"""
+
+import base64
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from bench import Table, percentile
+from farm import BIN, CACHE, SOURCE, Farm, Program, wait_for
+
+EXAMPLE = SOURCE / "examples/specs/arm64-minimal"
+PACKAGES = "busybox,dropbear-bin,ca-certificates,nano,python3-minimal,lighttpd,iproute2,openssh-server,i2c-tools"
+
+
+def timed(argv, **options):
+    start = time.monotonic()
+    subprocess.run([str(word) for word in argv], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    return time.monotonic() - start
+
+
+def mmdebstrap(arch, folder):
+    prefix = [SOURCE / "tests/with-qemu-user"] if arch == "arm64" else []
+    return timed([*prefix, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--arch={arch}",
+                  f"--include={PACKAGES}", "bookworm", folder / f"{arch}.tar", "http://deb.debian.org/debian"])
+
+
+def step_walls(build):
+    return {step["name"]: float(step["wall"].rstrip("s")) for step in build["steps"]}
+
+
+def peak_rss_mib(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("no VmHWM")
+
+
+def newest_image():
+    images = [path for path in (CACHE / "images").glob("*/image.json") if "arm64" in path.read_text()]
+    return max(images, key=lambda path: path.stat().st_mtime).parent
+
+
+def bare_boot(image, folder):
+    """The plain command line: process start to the helper's first bytes on its channel."""
+    overlay = folder / "bare.qcow2"
+    base = next(path for path in image.iterdir() if path.name.startswith("root"))
+    kind = "qcow2" if base.suffix == ".qcow2" else "raw"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", kind, overlay], check=True)
+    channel = folder / "bare.sock"
+    start = time.monotonic()
+    machine = Program(
+        "bare",
+        ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "1024", "-smp", "1", "-display", "none", "-no-reboot",
+         "-accel", "tcg,tb-size=256", "-kernel", image / "kernel", "-initrd", image / "initrd",
+         "-append", "console=ttyAMA0 quiet panic=-1", "-serial", "null",
+         "-drive", f"file={overlay},format=qcow2,if=none,id=root,cache=unsafe",
+         "-device", "virtio-blk-pci,drive=root,serial=root", "-device", "virtio-serial-pci",
+         "-chardev", f"socket,id=guest,path={channel},server=on,wait=off",
+         "-device", "virtserialport,chardev=guest,name=rootwright.0"],
+        folder / "bare.log",
+    )
+    try:
+        wait_for("the socket", channel.exists, 20)
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(channel))
+            peer.settimeout(120)
+            assert peer.recv(1), "the machine closed its channel"
+            return time.monotonic() - start
+    finally:
+        machine.kill()
+        overlay.unlink()
+        channel.unlink(missing_ok=True)
+
+
+def first_event(farm):
+    start = time.monotonic()
+    with subprocess.Popen(
+        [BIN / "rootwright", "--master", farm.master_address, "--json", "build", "submit", "--no-download", "--command",
+         "--arch", "arm64", "--", "true"],
+        stdout=subprocess.PIPE, cwd=farm.folder,
+    ) as cli:
+        for line in cli.stdout:
+            if b'"event"' in line:
+                took = time.monotonic() - start
+                break
+        cli.stdout.read()
+    return took
+
+
+def line_delays(farm, lines=300):
+    """The guest prints its own clock (set from ours when it boots); we look at ours when the line is there."""
+    script = f"for i in $(seq {lines}); do echo $EPOCHREALTIME; read -t 0.03 <> <(:) || true; done"
+    delays = []
+    with subprocess.Popen(
+        [BIN / "rootwright", "--master", farm.master_address, "--json", "build", "submit", "--no-download", "--command",
+         "--arch", "arm64", "--", "bash", "-c", script],
+        stdout=subprocess.PIPE, cwd=farm.folder,
+    ) as cli:
+        for line in cli.stdout:
+            now = time.time()
+            chunk = json.loads(line).get("event", {}).get("logChunk")
+            if chunk and chunk["step"] == "run_command":
+                for word in base64.b64decode(chunk["data"]).split():
+                    delays.append((now - float(word)) * 1000)
+    assert len(delays) >= lines, f"{len(delays)} lines of {lines}"
+    return delays
+
+
+def packing(archive, folder):
+    tree = folder / "tree"
+    tree.mkdir()
+    subprocess.run(["tar", "--zstd", "--numeric-owner", "-xpf", archive, "-C", tree], check=True)
+    ours, theirs = [], []
+    for _ in range(3):
+        ours.append(timed([BIN.parent / "tests/pack-tree", tree, folder / "ours.tar.zst"]))
+        theirs.append(timed(["sh", "-c", 'tar -C "$1" -cf - . | zstd -q -3 -T0 -f -o "$2"', "sh", tree, folder / "theirs.tar.zst"]))
+    shutil.rmtree(tree)
+    return min(ours), min(theirs)
+
+
+def quickstart_phases(table):
+    phases = pathlib.Path("/var/lib/rootwright/quickstart/phases.json")
+    if phases.exists():
+        for line in phases.read_text().splitlines():
+            phase = json.loads(line)
+            table.add(f"last ci/quickstart: {phase['phase']}", phase["ms"] / 1000, "s")
+
+
+def main():
+    table = Table(__doc__.splitlines()[0])
+    with tempfile.TemporaryDirectory(prefix="rootwright-bench-", dir="/var/tmp") as name, Farm() as farm:
+        folder = pathlib.Path(name)
+        farm.finish(farm.submit_command("true"))  # makes the image when it is not there
+        files = {str(p.relative_to(EXAMPLE)): p.read_text() for p in EXAMPLE.rglob("*") if p.is_file()}
+        repository = farm.repository(files)
+        # The packages are fetched anew, as mmdebstrap does.
+        shutil.rmtree(CACHE / "packages", ignore_errors=True)
+        start = time.monotonic()
+        done = farm.cli("build", "submit", repository, "--arch", "arm64", "--output", folder / "out", timeout=1500)
+        wall = time.monotonic() - start
+        assert done.returncode == 0, done.stdout + done.stderr
+        builds = [json.loads(line) for line in farm.cli("--json", "build", "list").stdout.splitlines()]
+        newest = builds[0].get("builds", [builds[0].get("build", builds[0])])[0]
+        build = farm.build(newest["id"])
+        agent_rss, master_rss = peak_rss_mib(farm.agents["builder-1"].pid), peak_rss_mib(farm.master.pid)
+
+        native = mmdebstrap("amd64", folder)
+        emulated = mmdebstrap("arm64", folder)
+        table.add("example build, against mmdebstrap arm64 by qemu-user", wall, "s", emulated, 0.5)
+        table.add("example build, against mmdebstrap amd64 natively", wall, "s", native, 4)
+        for step, took in step_walls(build).items():
+            table.add(f"  of it {step}", took, "s")
+
+        image = newest_image()
+        bare = min(bare_boot(image, folder) for _ in range(3))
+        ours = []
+        for _ in range(3):
+            booted = farm.finish(farm.submit_command("true"))
+            ours.append(step_walls(booted)["reach_environment"])
+        table.add("boot: domain create to first reply, against bare QEMU", min(ours), "s", bare, 1.2)
+        table.add("first event at the CLI after submit", min(first_event(farm) for _ in range(5)) * 1000, "ms", None, 100)
+        delays = line_delays(farm)
+        table.add("line in the guest to line at the CLI, p50", percentile(delays, 0.5), "ms", None, 10)
+        table.add("line in the guest to line at the CLI, p99", percentile(delays, 0.99), "ms", None, 50)
+        packed, piped = packing(next((folder / "out").rglob("rootfs.tar.zst")), folder)
+        table.add("packing, against tar | zstd -3 -T0", packed, "s", piped, 1.2)
+        table.add("peak memory of the agent", agent_rss, "MiB", None, 64)
+        table.add("peak memory of the master", master_rss, "MiB", None, 64)
+    quickstart_phases(table)
+    return table.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
