@@ -1,0 +1,206 @@
+#include "vmimages/image_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "base/wait.h"
+
+namespace rootwright {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kDescription[] = "image.json";
+// A lock has no descriptor that poll(2) could wait on together with a stop.
+constexpr absl::Duration kLockPoll = absl::Milliseconds(100);
+
+std::string MakingPrefix(const std::string& recipe_digest) { return absl::StrCat(".making-", recipe_digest, "-"); }
+
+int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
+absl::StatusOr<UniqueFd> Lock(const fs::path& path, std::stop_token stop) {
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return ErrnoStatus(errno, "open lock", path.string());
+  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus(errno, "lock", path.string());
+    RW_RETURN_IF_ERROR(SleepFor(kLockPoll, stop));
+  }
+  return fd;
+}
+
+absl::Status SetMode(const fs::path& path, mode_t mode) {
+  if (chmod(path.c_str(), mode) != 0) return ErrnoStatus(errno, "set the mode of", path.string());
+  return absl::OkStatus();
+}
+
+// Also what is read-only, for those who are not root.
+absl::Status DeleteFolder(const fs::path& folder) {
+  chmod(folder.c_str(), 0755);
+  std::error_code error;
+  fs::remove_all(folder, error);
+  if (error) return ErrnoStatus(error.value(), "remove image", folder.string());
+  return absl::OkStatus();
+}
+
+// Hashes what the maker left in `folder`, describes it and takes everybody's right to write.
+absl::Status Seal(const fs::path& folder, ImageDescription& description) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) paths.push_back(entry.path());
+  if (error) return ErrnoStatus(error.value(), "read folder", folder.string());
+  std::sort(paths.begin(), paths.end());
+  description.files.clear();
+  for (const fs::path& path : paths) {
+    ImageDescription::File file{.name = path.filename().string(), .size_bytes = 0, .sha256 = {}};
+    RW_ASSIGN_OR_RETURN(file.sha256, Sha256::OfFile(path));
+    file.size_bytes = static_cast<int64_t>(fs::file_size(path, error));
+    if (error) return ErrnoStatus(error.value(), "ask for the size of", path.string());
+    description.files.push_back(std::move(file));
+    RW_RETURN_IF_ERROR(SetMode(path, 0444));
+  }
+  RW_RETURN_IF_ERROR(WriteFileAtomically(folder / kDescription, ToJson(description), 0444));
+  return SetMode(folder, 0555);
+}
+
+}  // namespace
+
+ImageStore::Fingerprint::Fingerprint(const struct stat& info)
+    : device(info.st_dev),
+      inode(info.st_ino),
+      size(info.st_size),
+      modified_ns(Nanoseconds(info.st_mtim)),
+      changed_ns(Nanoseconds(info.st_ctim)) {}
+
+absl::StatusOr<StoredImage> ImageStore::FindOrMake(const std::string& recipe_digest, const Maker& maker,
+                                                   const Log& log, std::stop_token stop) {
+  absl::StatusOr<StoredImage> found = Find(recipe_digest);
+  if (found.ok()) return found;
+  RW_RETURN_IF_ERROR(MakeFolders(folder_));
+  RW_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder_ / (recipe_digest + ".lock"), stop));
+  // Somebody else may have made it while this one waited.
+  found = Find(recipe_digest);
+  if (found.ok()) return found;
+  if (!absl::IsNotFound(found.status())) {
+    if (log) log(absl::StrCat(found.status().message(), "; it is made anew"));
+    RW_RETURN_IF_ERROR(Delete(recipe_digest));
+  }
+  return Make(recipe_digest, maker);
+}
+
+absl::StatusOr<StoredImage> ImageStore::Find(const std::string& recipe_digest) {
+  const fs::path folder = folder_ / recipe_digest;
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(folder, ignored))) {
+    return absl::NotFoundError(absl::StrCat("find image: ", recipe_digest, ": not in ", folder_.string()));
+  }
+  const std::string what = absl::StrCat("verify image: ", folder.string(), ": damaged");
+  // Whatever is wrong with it, also a missing file, is damage.
+  const auto damaged = [&](const absl::Status& why) {
+    return absl::DataLossError(absl::StrCat(what, ": ", why.message()));
+  };
+  const absl::StatusOr<std::string> text = ReadFile(folder / kDescription);
+  if (!text.ok()) return damaged(text.status());
+  absl::StatusOr<ImageDescription> description = ParseImageDescription(*text);
+  if (!description.ok()) return damaged(description.status());
+  if (description->recipe_digest != recipe_digest) {
+    return absl::DataLossError(absl::StrCat(what, ": it was made from recipe ", description->recipe_digest));
+  }
+  for (const ImageDescription::File& file : description->files) {
+    if (absl::Status status = Verify(folder / file.name, file); !status.ok()) return damaged(status);
+  }
+  return StoredImage{.folder = folder, .description = *std::move(description)};
+}
+
+absl::Status ImageStore::Verify(const fs::path& path, const ImageDescription::File& expected) {
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) return ErrnoStatus(errno, "look at", path.string());
+  if (!S_ISREG(info.st_mode)) return absl::DataLossError(absl::StrCat(expected.name, ": not a plain file"));
+  if (info.st_size != expected.size_bytes) {
+    return absl::DataLossError(
+        absl::StrCat(expected.name, ": has ", info.st_size, " bytes instead of ", expected.size_bytes));
+  }
+  const Fingerprint before(info);
+  {
+    const MutexLock lock(mutex_);
+    const auto known = verified_.find(path.string());
+    if (known != verified_.end() && known->second == before) return absl::OkStatus();
+  }
+  RW_ASSIGN_OR_RETURN(const std::string digest, Sha256::OfFile(path));
+  if (digest != expected.sha256) {
+    return absl::DataLossError(
+        absl::StrCat(expected.name, ": has SHA-256 ", digest, " instead of ", expected.sha256));
+  }
+  const MutexLock lock(mutex_);
+  verified_.insert_or_assign(path.string(), before);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StoredImage> ImageStore::Make(const std::string& recipe_digest, const Maker& maker) {
+  // The lock is held: such a folder was left by a process that died.
+  const std::string prefix = MakingPrefix(recipe_digest);
+  std::vector<fs::path> left;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
+    if (absl::StartsWith(entry.path().filename().string(), prefix)) left.push_back(entry.path());
+  }
+  for (const fs::path& path : left) RW_RETURN_IF_ERROR(DeleteFolder(path));
+
+  RW_ASSIGN_OR_RETURN(const ScopedFolder making, ScopedFolder::Create(folder_, prefix));
+  RW_ASSIGN_OR_RETURN(ImageDescription description, maker(making.path()));
+  description.recipe_digest = recipe_digest;
+  const fs::path final = folder_ / recipe_digest;
+  absl::Status status = Seal(making.path(), description);
+  if (status.ok() && rename(making.path().c_str(), final.c_str()) != 0) {
+    status = ErrnoStatus(errno, "rename image to", final.string());
+  }
+  if (!status.ok()) {
+    chmod(making.path().c_str(), 0755);
+    return status;
+  }
+  // Hashes it a second time, from the page cache: what is handed out has been verified.
+  return Find(recipe_digest);
+}
+
+absl::StatusOr<std::vector<std::string>> ImageStore::List() const {
+  std::vector<std::string> digests;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory() && !absl::StartsWith(name, ".")) digests.push_back(name);
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return ErrnoStatus(error.value(), "list images in", folder_.string());
+  }
+  std::sort(digests.begin(), digests.end());
+  return digests;
+}
+
+absl::Status ImageStore::Remove(const std::string& recipe_digest, std::stop_token stop) {
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(folder_ / recipe_digest, ignored))) {
+    return absl::NotFoundError(absl::StrCat("remove image: ", recipe_digest, ": not in ", folder_.string()));
+  }
+  RW_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder_ / (recipe_digest + ".lock"), std::move(stop)));
+  return Delete(recipe_digest);
+}
+
+absl::Status ImageStore::Delete(const std::string& recipe_digest) const {
+  // First away from its name, so that nobody finds half of it.
+  const fs::path doomed = folder_ / (MakingPrefix(recipe_digest) + "doomed");
+  RW_RETURN_IF_ERROR(DeleteFolder(doomed));
+  if (rename((folder_ / recipe_digest).c_str(), doomed.c_str()) != 0) {
+    return ErrnoStatus(errno, "remove image", (folder_ / recipe_digest).string());
+  }
+  return DeleteFolder(doomed);
+}
+
+}  // namespace rootwright
