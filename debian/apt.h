@@ -35,6 +35,8 @@ struct DebianPackage {
   int64_t installed_bytes = 0;
   // 64 lower-case hexadecimal digits.
   std::string sha256;
+  // Where it is fetched from.
+  std::string uri;
 };
 
 // A package that was asked for and cannot be had.
@@ -52,18 +54,22 @@ struct AptPlan {
 };
 
 // apt on the host, for any architecture, with lists, status and cache of its own below one
-// folder; the host's own apt and dpkg are neither read nor changed. Unavailable when the
-// mirror cannot be reached; a bad signature is FailedPrecondition.
+// folder. Of the host's own apt only the settings of its network are taken (proxies and the
+// like); nothing of it or of dpkg is changed. Unavailable when the mirror cannot be reached;
+// a bad signature is FailedPrecondition. Any number of builds may share a folder.
 class Apt {
  public:
-  // `folder` is made when it is not there, and may be shared by calls one after the other (a file lock sees to it).
+  // `folder` is made when it is not there. Each set of sources has a state of its own in it;
+  // the packages are shared by all.
   Apt(std::filesystem::path folder, Architecture architecture, std::vector<AptSource> sources);
 
-  // Fetches the indexes; what is fresh is not fetched again.
+  // Fetches the indexes; what was fetched within the last hour is not fetched again.
+  // InvalidArgument for sources that cannot be written as a line of sources.list.
   absl::Status Update(Deadline deadline, std::stop_token stop);
 
-  // What `packages` need with nothing installed. `seeds` are apt patterns that are always
-  // added, e.g. "?essential"; recommended packages are left out.
+  // What `packages` need with nothing installed: "name", "name=version" or "name/suite".
+  // `seeds` are apt patterns that are always added, e.g. "?essential"; recommended packages
+  // are left out. FailedPrecondition before the first Update.
   absl::StatusOr<AptPlan> Resolve(const std::vector<std::string>& seeds, const std::vector<std::string>& packages,
                                   Deadline deadline, std::stop_token stop);
 

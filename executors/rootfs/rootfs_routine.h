@@ -9,13 +9,12 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "archive/pack.h"
 #include "executors/executor.h"
 #include "executors/source.h"
 #include "executors/step.h"
 
 namespace rootwright {
-
-enum class PackFormat { kTarZst, kTar, kTarGz };
 
 // A RootfsBuild in our own terms, with every default filled in.
 struct RootfsRequest {
@@ -37,9 +36,15 @@ struct RootfsHost {
   std::string apt_mirror;
   // Keyring that signs it: a file for apt's Signed-By.
   std::filesystem::path apt_keyring;
+  // The program rootwright-unpack.
+  std::filesystem::path unpack_program;
 };
 
-// The thirteen steps of the design but the last (upload_artifacts), which is the agent's.
+// The thirteen steps of the design but the last (upload_artifacts), which is the agent's. What
+// the host can find out alone comes first, so that a mistake is named before a machine starts:
+// fetch_specs, parse_packages, translate_packages, prepare_image, setup_environment,
+// reach_environment, pre_install, install_packages, post_install, clean_up, archive_rootfs,
+// pack_rootfs.
 // InvalidArgument when the request names an unknown shortcut.
 absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request, const RootfsHost& host,
                                                            Executor& executor);
