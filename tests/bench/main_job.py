@@ -148,9 +148,7 @@ def main():
         done = farm.cli("build", "submit", repository, "--arch", "arm64", "--output", folder / "out", timeout=1500)
         wall = time.monotonic() - start
         assert done.returncode == 0, done.stdout + done.stderr
-        builds = [json.loads(line) for line in farm.cli("--json", "build", "list").stdout.splitlines()]
-        newest = builds[0].get("builds", [builds[0].get("build", builds[0])])[0]
-        build = farm.build(newest["id"])
+        build = farm.newest_build()
         agent_rss, master_rss = peak_rss_mib(farm.agents["builder-1"].pid), peak_rss_mib(farm.master.pid)
 
         native = mmdebstrap("amd64", folder)

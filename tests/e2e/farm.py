@@ -141,7 +141,7 @@ admin_listen: "127.0.0.1:0"
 
     def agent_state(self, name):
         shown = self.cli("--json", "agent", "show", name)
-        return json.loads(shown.stdout).get("agent", {}).get("state") if shown.returncode == 0 else None
+        return json.loads(shown.stdout).get("state") if shown.returncode == 0 else None
 
     def admin_address(self, name="builder-1"):
         return (self.folder / name / "admin-address").read_text().strip()
@@ -159,7 +159,8 @@ admin_listen: "127.0.0.1:0"
         """Submits and does not wait; returns the build's id."""
         done = self.cli("--json", "build", "submit", "--detach", *words)
         assert done.returncode == 0, f"submit: {done.stdout}{done.stderr}"
-        return json.loads(done.stdout.splitlines()[0])["build"]["id"]
+        first = json.loads(done.stdout.splitlines()[0])
+        return first.get("build", first)["id"]
 
     def submit_command(self, *argv, options=()):
         return self.submit("--command", "--arch", "arm64", *options, "--", *argv)
@@ -167,7 +168,10 @@ admin_listen: "127.0.0.1:0"
     def build(self, build_id):
         shown = self.cli("--json", "build", "show", build_id)
         assert shown.returncode == 0, shown.stderr
-        return json.loads(shown.stdout)["build"]
+        return json.loads(shown.stdout)
+
+    def newest_build(self):
+        return self.build(self.cli("build", "list", "--quiet").stdout.split()[0])
 
     def finish(self, build_id, seconds=600):
         """Waits for the end and returns the build."""

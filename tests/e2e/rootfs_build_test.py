@@ -85,8 +85,7 @@ class MainJob(unittest.TestCase):
         done = cls.farm.cli("build", "submit", repository, "--arch", "arm64", "--output", cls.out, timeout=1500)
         assert done.returncode == 0, done.stdout + done.stderr
         cls.shown = done.stdout
-        cls.build = json.loads(cls.farm.cli("--json", "build", "list").stdout.splitlines()[0])
-        cls.build = cls.farm.build(cls.build.get("build", cls.build).get("id") or cls.build["builds"][0]["id"])
+        cls.build = cls.farm.newest_build()
         cls.archive = next(cls.out.rglob("rootfs.tar.zst"))
         cls.manifest = json.loads(next(cls.out.rglob("manifest.json")).read_text())
         cls.tree = cls.farm.folder / "tree"
