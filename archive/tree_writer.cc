@@ -85,9 +85,9 @@ absl::Status TreeWriter::Failed(int error, absl::string_view what, absl::string_
   return ErrnoStatus(error, what, path);
 }
 
-absl::StatusOr<UniqueFd> TreeWriter::OpenFolder(const std::string& path) const {
+absl::StatusOr<UniqueFd> TreeWriter::OpenFolder(const std::string& path, int more_flags) const {
   open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.flags = static_cast<uint64_t>(O_RDONLY | O_DIRECTORY | O_CLOEXEC | more_flags);
   how.resolve = RESOLVE_NO_MAGICLINKS |
                 (links_ == Links::kRefuse ? RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS : RESOLVE_IN_ROOT);
   for (int tries = 0;; ++tries) {
@@ -216,7 +216,7 @@ absl::StatusOr<bool> TreeWriter::MakeFolder(const std::string& path) {
 
 absl::Status TreeWriter::SetFolder(const TarEntry& entry) {
   if (!entry.path.empty()) RW_RETURN_IF_ERROR(Locate(entry.path).status());
-  RW_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFolder(entry.path));
+  RW_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFolder(entry.path, O_NOFOLLOW));
   if (fchown(fd.get(), entry.uid, entry.gid) != 0) return Failed(errno, "set the owner of", entry.path);
   if (fchmod(fd.get(), entry.mode & 07777) != 0) return Failed(errno, "set the mode of", entry.path);
   const timespec times[2] = {Seconds(entry.mtime), Seconds(entry.mtime)};
@@ -237,6 +237,13 @@ absl::Status TreeWriter::Remove(const std::string& path) {
   if (unlinkat(place.folder, leaf, AT_REMOVEDIR) != 0) return Failed(errno, "remove", path);
   Forget();
   return absl::OkStatus();
+}
+
+absl::Status TreeWriter::RemoveFile(const std::string& path) {
+  RW_ASSIGN_OR_RETURN(const Place place, Locate(path));
+  if (unlinkat(place.folder, place.leaf.c_str(), 0) == 0 || errno == ENOENT) return absl::OkStatus();
+  if (errno == EISDIR) return absl::FailedPreconditionError(absl::StrCat("replace: ", path, ": it is a folder"));
+  return Failed(errno, "remove", path);
 }
 
 absl::Status TreeWriter::Empty(const std::string& path) {

@@ -39,10 +39,13 @@ class TreeWriter {
   // Makes a folder with mode 0755 if none is there: its own mode comes with SetFolder, after
   // its content. False when there was one; with kFollowInside a symlink to one counts.
   absl::StatusOr<bool> MakeFolder(const std::string& path);
+  // NotFound when the name is none of a folder, or a symlink.
   absl::Status SetFolder(const TarEntry& entry);
 
   // Removes what has this name, with all that is below it; nothing there is fine.
   absl::Status Remove(const std::string& path);
+  // Removes what has this name unless it is a folder: FailedPrecondition then.
+  absl::Status RemoveFile(const std::string& path);
   // Removes what is below a folder.
   absl::Status Empty(const std::string& path);
 
@@ -54,7 +57,7 @@ class TreeWriter {
     std::string leaf;
   };
   absl::StatusOr<Place> Locate(const std::string& path);
-  absl::StatusOr<UniqueFd> OpenFolder(const std::string& path) const;
+  absl::StatusOr<UniqueFd> OpenFolder(const std::string& path, int more_flags = 0) const;
   absl::Status MakeFile(const Place& place, const TarEntry& entry, const Content& content, int64_t max_bytes);
   absl::Status MakeHardlink(const Place& place, const TarEntry& entry);
   absl::Status Failed(int error, absl::string_view what, absl::string_view path) const;

@@ -15,7 +15,6 @@ class Utf8Locale {
   Utf8Locale& operator=(const Utf8Locale&) = delete;
 
  private:
-  locale_t made_;
   locale_t before_;
 };
 
