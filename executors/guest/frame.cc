@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-namespace rootwright {
+namespace rootwright::guest {
 namespace {
 
 constexpr uint8_t kMagic[4] = {'R', 'W', 'G', '1'};
@@ -39,14 +39,14 @@ uint32_t CheckOf(const uint8_t* data, size_t size) {
   return hash;
 }
 
-void AppendFrameHeader(std::string& out, uint16_t type, size_t length) {
+void WriteFrameHeader(char* at, uint16_t type, size_t length) {
   uint8_t header[kFrameHeader] = {};
   std::memcpy(header, kMagic, sizeof kMagic);
   header[4] = static_cast<uint8_t>(type & 0xff);
   header[5] = static_cast<uint8_t>(type >> 8);
   Store32(header + 8, static_cast<uint32_t>(length));
   Store32(header + 12, CheckOf(header, 12));
-  out.append(reinterpret_cast<const char*>(header), sizeof header);
+  std::memcpy(at, header, sizeof header);
 }
 
 FrameParser::FrameParser(uint16_t first_type, size_t first_length)
@@ -104,10 +104,14 @@ FrameParser::Result FrameParser::Next(Frame& frame) {
   return Result::kFrame;
 }
 
-void FrameParser::Hunt() {
-  begin_ = end_ = 0;
+void FrameParser::HuntOn() {
   hunting_ = true;
   broken_ = false;
 }
 
-}  // namespace rootwright
+void FrameParser::Hunt() {
+  begin_ = end_ = 0;
+  HuntOn();
+}
+
+}  // namespace rootwright::guest

@@ -15,7 +15,7 @@
 //   6  zero     2
 //   8  length   4  of the payload, at most kMaxPayload
 //  12  check    4  CheckOf(the 12 bytes before)
-namespace rootwright {
+namespace rootwright::guest {
 
 constexpr size_t kFrameHeader = 16;
 constexpr size_t kMaxPayload = 256 * 1024;
@@ -29,8 +29,8 @@ struct Frame {
 // FNV-1a, 32 bits. It finds where frames begin; it is no protection against malice.
 uint32_t CheckOf(const uint8_t* data, size_t size);
 
-// Appends a header for a payload of `length` bytes, which the caller appends next.
-void AppendFrameHeader(std::string& out, uint16_t type, size_t length);
+// Writes kFrameHeader bytes for a payload of `length` bytes.
+void WriteFrameHeader(char* at, uint16_t type, size_t length);
 
 // Cuts a stream of bytes into frames. Its memory is one buffer of fixed size: no number of
 // the peer's decides an allocation.
@@ -53,7 +53,9 @@ class FrameParser {
   // The next whole frame. Once kBroken, always kBroken, until Hunt.
   Result Next(Frame& frame);
 
-  // Forgets what is there and hunts again.
+  // The last frame was not the one looked for: hunts on behind it.
+  void HuntOn();
+  // Forgets what is there and hunts.
   void Hunt();
 
   bool hunting() const { return hunting_; }
@@ -72,4 +74,4 @@ class FrameParser {
   bool broken_ = false;
 };
 
-}  // namespace rootwright
+}  // namespace rootwright::guest

@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-namespace rootwright {
+namespace rootwright::guest {
 namespace {
 
 class Writer {
@@ -105,12 +105,16 @@ void Visit(V& visit, M& m) {
 
 template <typename Message>
 bool AppendMessage(std::string& out, const Message& message) {
-  std::string payload;
-  Writer writer(payload);
+  const size_t start = out.size();
+  out.append(kFrameHeader, '\0');
+  Writer writer(out);
   Visit(writer, message);
-  if (payload.size() > kMaxPayload) return false;
-  AppendFrameHeader(out, static_cast<uint16_t>(Message::kType), payload.size());
-  out += payload;
+  const size_t length = out.size() - start - kFrameHeader;
+  if (length > kMaxPayload) {
+    out.resize(start);
+    return false;
+  }
+  WriteFrameHeader(out.data() + start, static_cast<uint16_t>(Message::kType), length);
   return true;
 }
 
@@ -145,4 +149,4 @@ RW_MESSAGE(Done);
 RW_MESSAGE(Error);
 #undef RW_MESSAGE
 
-}  // namespace rootwright
+}  // namespace rootwright::guest

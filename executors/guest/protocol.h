@@ -14,7 +14,7 @@
 // The host asks, with request ids that only grow; the guest answers each with Done, Error or
 // the message named below. Hello starts a session: what an earlier one left is dropped, its
 // commands are killed.
-namespace rootwright {
+namespace rootwright::guest {
 
 constexpr uint32_t kProtocolVersion = 1;
 // What a command reads from standard input in all.
@@ -199,4 +199,4 @@ bool AppendMessage(std::string& out, const Message& message);
 template <typename Message>
 bool Decode(std::string_view payload, Message& message);
 
-}  // namespace rootwright
+}  // namespace rootwright::guest

@@ -1,0 +1,299 @@
+#include "executors/guest/program/command.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "executors/guest/program/console.h"
+
+namespace rootwright::guest {
+namespace {
+
+constexpr int64_t kGraceNanos = 500'000'000;
+constexpr int kTickMillis = 20;
+
+// All that the child needs, made before the fork.
+struct Plan {
+  std::vector<std::string> strings;
+  std::vector<char*> argv;
+  std::vector<char*> variables;
+  std::string root;
+  std::string working_directory;
+  bool has_path = false;
+};
+
+Plan MakePlan(const Exec& exec) {
+  Plan plan;
+  plan.root = exec.root;
+  plan.working_directory = exec.working_directory;
+  plan.strings.reserve(exec.argv.size() + exec.variables.size());
+  for (std::string_view text : exec.argv) plan.argv.push_back(plan.strings.emplace_back(text).data());
+  for (std::string_view text : exec.variables) {
+    plan.variables.push_back(plan.strings.emplace_back(text).data());
+    if (text.compare(0, 5, "PATH=") == 0) plan.has_path = true;
+  }
+  plan.argv.push_back(nullptr);
+  plan.variables.push_back(nullptr);
+  return plan;
+}
+
+[[noreturn]] void GiveUp(const char* what, const char* object, int code) {
+  std::fprintf(stderr, "rootwright-guest: %s: %s: %s\n", what, object, std::strerror(code));
+  _exit(code == EACCES || code == ENOEXEC || code == EPERM ? 126 : 127);
+}
+
+[[noreturn]] void RunChild(const Plan& plan, ProcessSet& processes, int in, int out, int err) {
+  processes.Join();
+  setsid();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Ours block or ignore these; a program starts with defaults.
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGPIPE, SIG_DFL);
+  if (dup2(in, 0) != 0 || dup2(out, 1) != 1 || dup2(err, 2) != 2) _exit(127);
+  if (plan.root != "/" && chroot(plan.root.c_str()) != 0) GiveUp("change root", plan.root.c_str(), errno);
+  if (chdir(plan.working_directory.c_str()) != 0) {
+    GiveUp("change folder", plan.working_directory.c_str(), errno);
+  }
+  if (plan.has_path) {
+    environ = const_cast<char**>(plan.variables.data());
+    execvp(plan.argv[0], plan.argv.data());
+  } else {
+    execvpe(plan.argv[0], plan.argv.data(), plan.variables.data());
+  }
+  GiveUp("start", plan.argv[0], errno);
+}
+
+Problem CheckExec(const Exec& exec) {
+  if (exec.argv.empty() || exec.argv[0].empty()) return {EINVAL, "start a command: it has no name"};
+  if (exec.input_bytes > kMaxInput) return {EINVAL, "start a command: more than 1 MiB of input"};
+  for (const auto* list : {&exec.argv, &exec.variables}) {
+    for (std::string_view text : *list) {
+      if (text.find('\0') != text.npos) return {EINVAL, "start a command: NUL in an argument or variable"};
+    }
+  }
+  const std::string root(exec.root);
+  struct stat there{};
+  if (stat(root.c_str(), &there) != 0) return Problem::Of(errno, "start a command: its root", root);
+  if (!S_ISDIR(there.st_mode)) return Problem::Of(ENOTDIR, "start a command: its root", root);
+  return {};
+}
+
+struct Ends {
+  int read = -1;
+  int write = -1;
+  bool Open() {
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0) return false;
+    read = fds[0];
+    write = fds[1];
+    return true;
+  }
+  void Close() const {
+    if (read >= 0) close(read);
+    if (write >= 0) close(write);
+  }
+};
+
+void SetNonBlocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+int64_t Nanos(const timeval& time) { return int64_t{time.tv_sec} * 1'000'000'000 + int64_t{time.tv_usec} * 1000; }
+
+}  // namespace
+
+Command::Command(const Exec& exec, ProcessHome& home)
+    : request_(exec.request),
+      processes_(home, exec.request),
+      credit_(exec.window),
+      input_missing_(exec.input_bytes) {}
+
+Command::~Command() {
+  CloseInput();
+  for (Pipe& pipe : streams_) {
+    if (pipe.fd >= 0) close(pipe.fd);
+  }
+}
+
+std::unique_ptr<Command> Command::Start(const Exec& exec, ProcessHome& home, Problem& problem) {
+  problem = CheckExec(exec);
+  if (problem) return nullptr;
+  Ends in;
+  Ends out;
+  Ends err;
+  if (exec.input_bytes == 0) in.read = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if ((exec.input_bytes == 0 ? in.read < 0 : !in.Open()) || !out.Open() || !err.Open()) {
+    problem = Problem::Of(errno, "start a command: its pipes", exec.argv[0]);
+    for (const Ends* ends : {&in, &out, &err}) ends->Close();
+    return nullptr;
+  }
+  std::unique_ptr<Command> command(new Command(exec, home));
+  const Plan plan = MakePlan(exec);
+  command->started_ = Now();
+  const pid_t pid = fork();
+  if (pid == 0) RunChild(plan, command->processes_, in.read, out.write, err.write);
+  const int fork_error = errno;
+  close(in.read);
+  close(out.write);
+  close(err.write);
+  command->input_fd_ = in.write;
+  command->streams_[0].fd = out.read;
+  command->streams_[1].fd = err.read;
+  if (pid < 0) {
+    problem = Problem::Of(fork_error, "start a command", exec.argv[0]);
+    return nullptr;
+  }
+  for (const int fd : {in.write, out.read, err.read}) {
+    if (fd >= 0) SetNonBlocking(fd);
+  }
+  command->pid_ = pid;
+  command->processes_.MainStarted(pid);
+  return command;
+}
+
+bool Command::AddInput(std::string_view data) {
+  if (data.size() > input_missing_) return false;
+  input_missing_ -= static_cast<uint32_t>(data.size());
+  if (input_fd_ < 0) return true;  // it closed its standard input: nobody wants the rest
+  input_ += data;
+  Feed();
+  return true;
+}
+
+bool Command::AddCredit(uint32_t bytes) {
+  constexpr uint32_t kMost = 64u << 20;
+  if (bytes > kMost || credit_ > kMost - bytes) return false;
+  credit_ += bytes;
+  return true;
+}
+
+void Command::CloseInput() {
+  if (input_fd_ >= 0) close(input_fd_);
+  input_fd_ = -1;
+  input_.clear();
+}
+
+void Command::Feed() {
+  while (input_written_ < input_.size()) {
+    const ssize_t put = write(input_fd_, input_.data() + input_written_, input_.size() - input_written_);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EAGAIN) return;
+    if (put < 0) return CloseInput();
+    input_written_ += static_cast<size_t>(put);
+  }
+  if (input_missing_ == 0) CloseInput();
+}
+
+void Command::Drain(Pipe& pipe, uint8_t stream, std::string& out) {
+  static char buffer[kMaxChunk];
+  const ssize_t got = read(pipe.fd, buffer, std::min<size_t>(sizeof buffer, credit_));
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (got <= 0) {
+    close(pipe.fd);
+    pipe = {};
+    return;
+  }
+  const size_t size = static_cast<size_t>(got);
+  credit_ -= static_cast<uint32_t>(size);
+  pipe.owed -= std::min(pipe.owed, size);
+  Output output;
+  output.request = request_;
+  output.stream = stream;
+  output.data = std::string_view(buffer, size);
+  AppendMessage(out, output);
+}
+
+void Command::Signal(int number) {
+  if (number == SIGTERM || number == SIGKILL) ending_ = true;
+  if (number == SIGKILL) killed_ = true;
+  processes_.Signal(number);
+}
+
+void Command::OnExit(int status, const rusage& usage) {
+  processes_.MainReaped();
+  exited_ = true;
+  exited_at_ = Now();
+  status_ = status;
+  usage_ = usage;
+  CloseInput();
+  for (Pipe& pipe : streams_) {
+    int there = 0;
+    if (pipe.fd >= 0 && ioctl(pipe.fd, FIONREAD, &there) == 0 && there > 0) pipe.owed = static_cast<size_t>(there);
+  }
+}
+
+void Command::AddPolls(std::vector<pollfd>& polls, bool room) const {
+  if (input_fd_ >= 0) {
+    polls.push_back({input_fd_, static_cast<short>(input_written_ < input_.size() ? POLLOUT : 0), 0});
+  }
+  if (!room || credit_ == 0) return;
+  for (const Pipe& pipe : streams_) {
+    if (pipe.fd >= 0) polls.push_back({pipe.fd, POLLIN, 0});
+  }
+}
+
+void Command::OnReady(const pollfd& ready, std::string& out) {
+  if (ready.fd == input_fd_) {
+    // Readers gone: nobody wants the rest.
+    if ((ready.revents & POLLERR) != 0) return CloseInput();
+    return Feed();
+  }
+  for (uint8_t i = 0; i < 2; ++i) {
+    if (ready.fd == streams_[i].fd && credit_ > 0) return Drain(streams_[i], static_cast<uint8_t>(i + 1), out);
+  }
+}
+
+int Command::WaitMillis() const {
+  if (!exited_) return -1;
+  if (ending_) return kTickMillis;
+  const int64_t left = exited_at_ + kGraceNanos - Now();
+  // Past the grace only what was owed is awaited, and that needs credit, not time.
+  return left > 0 ? static_cast<int>(left / 1'000'000) + 1 : -1;
+}
+
+bool Command::Finished() {
+  if (!exited_) return false;
+  bool open = false;
+  for (const Pipe& pipe : streams_) {
+    if (pipe.owed > 0) return false;
+    open = open || pipe.fd >= 0;
+  }
+  if (ending_ && !processes_.Empty()) {
+    if (killed_) processes_.Signal(SIGKILL);
+    return false;
+  }
+  return !open || Now() >= exited_at_ + kGraceNanos;
+}
+
+bool Command::Abandon() {
+  CloseInput();
+  for (Pipe& pipe : streams_) {
+    if (pipe.fd >= 0) close(pipe.fd);
+    pipe = {};
+  }
+  processes_.Signal(SIGKILL);
+  return processes_.Empty();
+}
+
+Exited Command::Result() const {
+  Exited exited;
+  exited.request = request_;
+  exited.exit_code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 0;
+  exited.signal = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
+  exited.wall_ns = exited_at_ - started_;
+  exited.cpu_ns = Nanos(usage_.ru_utime) + Nanos(usage_.ru_stime);
+  exited.max_rss_bytes = int64_t{usage_.ru_maxrss} * 1024;
+  return exited;
+}
+
+}  // namespace rootwright::guest
