@@ -36,7 +36,7 @@ struct RootfsHost {
   std::string apt_mirror;
   // Keyring that signs it: a file for apt's Signed-By.
   std::filesystem::path apt_keyring;
-  // The program rootwright-unpack.
+  // The program rootwright-unpack; empty: the one beside the running program.
   std::filesystem::path unpack_program;
 };
 

@@ -1,0 +1,50 @@
+#include <string>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "archive/overlay_changes.h"
+#include "base/status.h"
+#include "executors/rootfs/rootfs_steps.h"
+
+namespace rootwright {
+namespace {
+
+// The host still has the tree that the environment got a copy of, so only what changed there
+// is taken out and laid over it.
+class ArchiveRootfs : public Step {
+ public:
+  explicit ArchiveRootfs(RootfsState& state) : state_(state) {}
+  std::string name() const override { return "archive_rootfs"; }
+  Place place() const override { return Place::kBoth; }
+  absl::StatusOr<bool> Check(StepContext&) override { return state_.archived; }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    RW_RETURN_IF_ERROR(
+        state_.preparation.environment->ExportChanges(state_.paths.changes(), context.deadline, context.stop));
+    RW_ASSIGN_OR_RETURN(const OverlayChanges changes,
+                        ApplyOverlayChanges(state_.paths.changes(), state_.paths.tree(), OverlayLimits{},
+                                            context.deadline, context.stop));
+    std::error_code ignored;
+    std::filesystem::remove(state_.paths.changes(), ignored);
+    state_.archived = true;
+    context.reporter.Log(OutputStream::kStdout,
+                         absl::StrCat(changes.written, " entries changed, ", changes.removed, " removed, ",
+                                      changes.content_bytes >> 20, " MiB\n"));
+    return StepResult{};
+  }
+
+  absl::Status Verify(StepContext&) override {
+    std::error_code error;
+    if (!std::filesystem::exists(state_.paths.tree() / kTreeWorkFolder, error)) return absl::OkStatus();
+    return absl::InternalError(absl::StrCat("archive rootfs: /", kTreeWorkFolder, ": is still in the result"));
+  }
+
+ private:
+  RootfsState& state_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeArchiveRootfs(RootfsState& state) { return std::make_unique<ArchiveRootfs>(state); }
+
+}  // namespace rootwright

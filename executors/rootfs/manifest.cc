@@ -1,0 +1,91 @@
+#include "executors/rootfs/manifest.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "base/architecture.h"
+#include "base/subprocess.h"
+
+namespace rootwright {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Utc(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
+
+Json SourceOf(const RootfsState& state) {
+  return {{"url", state.request.source.url},
+          {"ref", state.request.source.ref},
+          {"path", state.request.source.path},
+          {"commit", state.source.commit},
+          {"commit_time", Utc(state.source.commit_time)}};
+}
+
+// The first word of a line that holds a digit: "apt 2.6.1 (amd64)" → "2.6.1".
+std::string VersionIn(absl::string_view output) {
+  const absl::string_view line = output.substr(0, output.find('\n'));
+  for (absl::string_view word : absl::StrSplit(line, absl::ByAnyChar(" ,()"), absl::SkipEmpty())) {
+    if (word.find_first_of("0123456789") != absl::string_view::npos) return std::string(word);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> ToolVersions(Deadline deadline, std::stop_token stop) {
+  std::vector<std::pair<std::string, std::string>> versions = {{"rootwright", ROOTWRIGHT_VERSION}};
+  for (const char* tool : {"apt-get", "git"}) {
+    SubprocessSpec spec;
+    spec.argv = {tool, "--version"};
+    const absl::StatusOr<SubprocessResult> result =
+        RunSubprocess(spec, Earlier(deadline, Deadline::In(absl::Seconds(10))), stop);
+    if (!result.ok() || !result->ok()) continue;
+    versions.emplace_back(tool, VersionIn(result->output));
+  }
+  return versions;
+}
+
+std::string MakeManifest(const RootfsState& state, const std::vector<InstalledPackage>& packages,
+                         const std::vector<std::pair<std::string, std::string>>& tools,
+                         const std::vector<ArtifactFile>& archives) {
+  Json manifest;
+  manifest["schema_version"] = 1;
+  manifest["build_id"] = state.request.environment.build_id;
+  manifest["architecture"] = NamesOf(state.request.environment.architecture).debian;
+  manifest["source"] = SourceOf(state);
+  manifest["source_date"] = Utc(state.source_date);
+  manifest["source_date_epoch"] = absl::ToUnixSeconds(state.source_date);
+  manifest["package_manager"] = {{"name", "apt"},
+                                 {"mirror", state.host.apt_mirror},
+                                 {"suite", state.specification.apt.suite},
+                                 {"components", state.specification.apt.components}};
+  manifest["image"] = {{"name", state.preparation.image.name}, {"digest", state.preparation.image.digest}};
+  manifest["packages"] = Json::array();
+  for (const InstalledPackage& package : packages) {
+    manifest["packages"].push_back(
+        {{"name", package.name}, {"version", package.version}, {"architecture", package.architecture}});
+  }
+  manifest["shortcuts"] = Json::array();
+  for (const UsedShortcut& shortcut : state.shortcuts) {
+    manifest["shortcuts"].push_back({{"name", shortcut.name}, {"note", shortcut.note}});
+  }
+  manifest["tools"] = Json::object();
+  for (const auto& [tool, version] : tools) manifest["tools"][tool] = version;
+  manifest["steps"] = Json::array();
+  for (const auto& [step, wall] : state.step_times) {
+    manifest["steps"].push_back({{"name", step}, {"wall_ms", absl::ToInt64Milliseconds(wall)}});
+  }
+  manifest["artifacts"] = Json::array();
+  for (const ArtifactFile& archive : archives) {
+    manifest["artifacts"].push_back({{"name", archive.name},
+                                     {"size_bytes", archive.size_bytes},
+                                     {"sha256", archive.sha256},
+                                     {"media_type", archive.media_type}});
+  }
+  // What is not UTF-8 in a value must not throw.
+  return manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace rootwright

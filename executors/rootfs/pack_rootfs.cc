@@ -1,0 +1,119 @@
+#include <array>
+#include <string>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "archive/pack.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "executors/rootfs/manifest.h"
+#include "executors/rootfs/rootfs_steps.h"
+
+namespace rootwright {
+namespace {
+
+struct FormatNames {
+  PackFormat format;
+  const char* name;
+  const char* media_type;
+};
+constexpr std::array<FormatNames, 3> kFormats = {{{PackFormat::kTarZst, "rootfs.tar.zst", "application/zstd"},
+                                                  {PackFormat::kTar, "rootfs.tar", "application/x-tar"},
+                                                  {PackFormat::kTarGz, "rootfs.tar.gz", "application/gzip"}}};
+
+const FormatNames& NamesOfFormat(PackFormat format) {
+  for (const FormatNames& names : kFormats) {
+    if (names.format == format) return names;
+  }
+  return kFormats.front();
+}
+
+class PackRootfs : public Step {
+ public:
+  explicit PackRootfs(RootfsState& state) : state_(state) {}
+  std::string name() const override { return "pack_rootfs"; }
+  Place place() const override { return Place::kHost; }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    RemoveArtifacts();
+    RW_RETURN_IF_ERROR(MakeFolders(state_.paths.artifacts()));
+    const absl::StatusOr<StepResult> result = PackAll(context);
+    // Nothing that looks like a result stays of a pack that failed.
+    if (!result.ok() || !result->ok()) RemoveArtifacts();
+    return result;
+  }
+
+  absl::Status Verify(StepContext&) override {
+    for (const ArtifactFile& artifact : state_.artifacts) {
+      std::error_code error;
+      const std::uintmax_t size = std::filesystem::file_size(artifact.path, error);
+      if (error || static_cast<int64_t>(size) != artifact.size_bytes) {
+        return absl::DataLossError(absl::StrCat("pack rootfs: ", artifact.path.string(), ": is not there whole"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  void RemoveArtifacts() {
+    state_.artifacts.clear();
+    std::error_code ignored;
+    std::filesystem::remove_all(state_.paths.artifacts(), ignored);
+  }
+
+  absl::StatusOr<StepResult> PackAll(StepContext& context) {
+    const absl::StatusOr<std::vector<InstalledPackage>> packages = ReadDpkgStatus(state_.paths.tree());
+    // A command of the specification may have removed it.
+    if (absl::IsDataLoss(packages.status())) return StepResult::Failed(std::string(packages.status().message()));
+    RW_RETURN_IF_ERROR(packages.status());
+    for (const PackFormat format : state_.request.outputs) RW_RETURN_IF_ERROR(PackOne(format, context));
+    std::string sums;
+    for (const ArtifactFile& archive : state_.artifacts) {
+      absl::StrAppend(&sums, archive.sha256, "  ", archive.name, "\n");
+    }
+    const std::string manifest =
+        MakeManifest(state_, *packages, ToolVersions(context.deadline, context.stop), state_.artifacts);
+    RW_RETURN_IF_ERROR(AddText("manifest.json", manifest, "application/json"));
+    absl::StrAppend(&sums, state_.artifacts.back().sha256, "  manifest.json\n");
+    RW_RETURN_IF_ERROR(AddText("SHA256SUMS", sums, "text/plain"));
+    context.reporter.Log(OutputStream::kStdout, sums);
+    return StepResult{};
+  }
+
+  absl::Status PackOne(PackFormat format, StepContext& context) {
+    const FormatNames& names = NamesOfFormat(format);
+    PackOptions options;
+    options.format = format;
+    options.source_date = state_.source_date;
+    ArtifactFile artifact;
+    artifact.name = names.name;
+    artifact.media_type = names.media_type;
+    artifact.path = state_.paths.artifacts() / names.name;
+    const PackProgress progress = [&](int64_t bytes, absl::string_view) {
+      context.reporter.Progress({bytes >> 20, 0, "packing", absl::StrCat(names.name, ", MiB")});
+    };
+    RW_ASSIGN_OR_RETURN(const PackResult packed, PackTree(state_.paths.tree(), artifact.path, options, progress,
+                                                          context.deadline, context.stop));
+    for (const std::string& warning : packed.warnings) context.reporter.Warn(warning);
+    artifact.size_bytes = packed.size_bytes;
+    artifact.sha256 = packed.sha256;
+    state_.artifacts.push_back(std::move(artifact));
+    return absl::OkStatus();
+  }
+
+  absl::Status AddText(const std::string& name, const std::string& text, const std::string& media_type) {
+    const std::filesystem::path path = state_.paths.artifacts() / name;
+    RW_RETURN_IF_ERROR(WriteFileAtomically(path, text));
+    state_.artifacts.push_back({name, path, static_cast<int64_t>(text.size()), Sha256::Of(text), media_type});
+    return absl::OkStatus();
+  }
+
+  RootfsState& state_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakePackRootfs(RootfsState& state) { return std::make_unique<PackRootfs>(state); }
+
+}  // namespace rootwright

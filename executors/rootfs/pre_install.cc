@@ -1,0 +1,109 @@
+#include <string>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "executors/rootfs/rootfs_steps.h"
+#include "executors/rootfs/spec/overlay.h"
+#include "executors/rootfs/target_command.h"
+#include "executors/rootfs/tree_files.h"
+#include "executors/rootfs/user_commands.h"
+
+namespace rootwright {
+namespace {
+
+// A tree that nothing was mounted in still has to look like a system.
+constexpr char kMountWhatIsMissing[] = R"([ -e /proc/self/stat ] || mount -t proc proc /proc
+[ -d /sys/kernel ] || mount -t sysfs sysfs /sys || :
+[ -c /dev/null ] || mount -t devtmpfs dev /dev
+)";
+
+class PreInstall : public Step {
+ public:
+  explicit PreInstall(RootfsState& state) : state_(state) {}
+  std::string name() const override { return "pre_install"; }
+  Place place() const override { return Place::kBoth; }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    if (state_.root.empty()) {
+      RW_RETURN_IF_ERROR(MakeTree(context));
+      RW_RETURN_IF_ERROR(ApplyShortcuts(context));
+      RW_ASSIGN_OR_RETURN(const StepResult placed, PlaceOverlays());
+      if (!placed.ok()) return placed;
+      context.reporter.Progress({0, 0, "importing", ""});
+      RW_ASSIGN_OR_RETURN(state_.root, state_.preparation.environment->ImportTree(
+                                           state_.paths.tree(), context.LogSink(), context.deadline, context.stop));
+    }
+    RW_ASSIGN_OR_RETURN(const TargetOutcome mounted, RunInTarget(state_, context, {kMountWhatIsMissing, "", {}, {}}));
+    if (!mounted.result.ok()) {
+      return absl::InternalError(absl::StrCat("make /proc and /dev in the target: ", mounted.Ending(), ": ",
+                                              mounted.tail.LastLines(2)));
+    }
+    return RunUserCommands(state_, context, name(), state_.specification.pre_install_commands);
+  }
+
+ private:
+  absl::Status MakeTree(StepContext& context) {
+    std::error_code error;
+    std::filesystem::remove_all(state_.paths.tree(), error);
+    const auto progress = [&context](const char* phase) {
+      return [&context, phase](int done, int total, absl::string_view package) {
+        context.reporter.Progress({done, total, phase, std::string(package)});
+      };
+    };
+    RW_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> debs,
+                        state_.debian->Download(state_.specification.apt, state_.plan, progress("downloading"),
+                                                context.deadline, context.stop));
+    RW_RETURN_IF_ERROR(state_.debian->Unpack(state_.plan, debs, state_.paths.tree(), progress("unpacking"),
+                                             context.deadline, context.stop));
+    return AddTreeFiles(state_.paths.tree(), state_.specification.apt, state_.host.apt_mirror);
+  }
+
+  // Before the overlay: nothing that a user wrote is in the tree yet.
+  absl::Status ApplyShortcuts(StepContext& context) {
+    state_.shortcuts.clear();
+    if (state_.request.disabled_shortcuts.count("all") != 0) return absl::OkStatus();
+    const ShortcutContext work{state_.paths.tree(),
+                               state_.request.environment.architecture,
+                               state_.plan,
+                               state_.specification,
+                               state_.source.folder / kPreInstallOverlay,
+                               context.LogSink(),
+                               context.deadline,
+                               context.stop};
+    for (const std::unique_ptr<Shortcut>& shortcut : AllShortcuts()) {
+      if (state_.request.disabled_shortcuts.count(shortcut->name()) != 0) continue;
+      context.reporter.Progress({0, 0, "host shortcut", shortcut->name()});
+      absl::StatusOr<std::optional<UsedShortcut>> used = shortcut->Apply(work);
+      if (!used.ok()) return Annotate(used.status(), absl::StrCat("host shortcut ", shortcut->name()));
+      if (!used->has_value()) continue;
+      context.reporter.Log(OutputStream::kStdout,
+                           absl::StrCat("host shortcut ", shortcut->name(), ": ", (*used)->note, "\n"));
+      state_.shortcuts.push_back(*std::move(*used));
+    }
+    return absl::OkStatus();
+  }
+
+  // The post-install overlay waits inside the tree: it travels with it and needs no other way.
+  absl::StatusOr<StepResult> PlaceOverlays() {
+    const std::filesystem::path tree = state_.paths.tree();
+    const std::filesystem::path waiting = tree / kTreeWorkFolder / kPostInstallOverlay;
+    RW_RETURN_IF_ERROR(MakeFolders(waiting));
+    RW_RETURN_IF_ERROR(PlaceOverlay(state_.source.folder / kPostInstallOverlay, waiting));
+    const absl::Status placed = PlaceOverlay(state_.source.folder / kPreInstallOverlay, tree);
+    if (absl::IsFailedPrecondition(placed)) {
+      return StepResult::Failed(absl::StrCat(kPreInstallOverlay, ": ", std::string(placed.message())));
+    }
+    RW_RETURN_IF_ERROR(placed);
+    return StepResult{};
+  }
+
+  RootfsState& state_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakePreInstall(RootfsState& state) { return std::make_unique<PreInstall>(state); }
+
+}  // namespace rootwright

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "debian/apt.h"
+#include "executors/preparation.h"
+#include "executors/rootfs/debian_root.h"
+#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/shortcuts/shortcut.h"
+#include "executors/rootfs/spec/specification.h"
+#include "executors/source.h"
+
+namespace rootwright {
+
+// Where a build keeps its things below its work folder:
+//
+//   source/       the checked-out repository
+//   tree/         the root filesystem as the host sees it
+//   changes.tar   what the environment changed in it
+//   artifacts/    results
+struct RootfsPaths {
+  explicit RootfsPaths(std::filesystem::path work) : work_folder(std::move(work)) {}
+  std::filesystem::path source() const { return work_folder / "source"; }
+  std::filesystem::path tree() const { return work_folder / "tree"; }
+  std::filesystem::path changes() const { return work_folder / "changes.tar"; }
+  std::filesystem::path artifacts() const { return work_folder / "artifacts"; }
+  std::filesystem::path work_folder;
+};
+
+// Our own folder inside the tree while it is being made; clean_up removes it.
+inline constexpr char kTreeWorkFolder[] = ".rootwright";
+
+// What the steps of one rootfs build share. Owned by the routine; each member says which step
+// sets it. Only the build's thread touches it.
+struct RootfsState {
+  RootfsState(const RootfsRequest& asked, const RootfsHost& on, Executor& executor, std::unique_ptr<DebianRoot> debian_root)
+      : request(asked),
+        host(on),
+        paths(asked.environment.work_folder),
+        preparation{executor, asked.environment, asked.boot_limit, {}, nullptr, false},
+        debian(std::move(debian_root)) {}
+
+  const RootfsRequest request;
+  const RootfsHost host;
+  const RootfsPaths paths;
+  Preparation preparation;
+  const std::unique_ptr<DebianRoot> debian;
+
+  // fetch_specs.
+  FetchedSource source;
+  absl::Time source_date;
+  // parse_packages.
+  Specification specification;
+  // translate_packages.
+  AptPlan plan;
+  // pre_install. `root` is the tree inside the environment, empty before.
+  std::string root;
+  std::vector<UsedShortcut> shortcuts;
+  // By name, in the order in which they ended; for the manifest.
+  std::vector<std::pair<std::string, absl::Duration>> step_times;
+  // archive_rootfs.
+  bool archived = false;
+  // pack_rootfs.
+  std::vector<ArtifactFile> artifacts;
+};
+
+}  // namespace rootwright

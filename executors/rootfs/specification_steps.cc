@@ -1,0 +1,113 @@
+#include <string>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status.h"
+#include "executors/rootfs/rootfs_steps.h"
+
+namespace rootwright {
+namespace {
+
+class FetchSpecs : public Step {
+ public:
+  explicit FetchSpecs(RootfsState& state) : state_(state) {}
+  std::string name() const override { return "fetch_specs"; }
+  Place place() const override { return Place::kHost; }
+  absl::StatusOr<bool> Check(StepContext&) override { return !state_.source.commit.empty(); }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    std::error_code ignored;
+    std::filesystem::remove_all(state_.paths.source(), ignored);
+    absl::StatusOr<FetchedSource> fetched = FetchSource(state_.request.source, state_.paths.source(),
+                                                        context.LogSink(), context.deadline, context.stop);
+    const absl::StatusCode code = fetched.status().code();
+    if (code == absl::StatusCode::kNotFound || code == absl::StatusCode::kInvalidArgument ||
+        code == absl::StatusCode::kPermissionDenied) {
+      return StepResult::Failed(std::string(fetched.status().message()));
+    }
+    RW_ASSIGN_OR_RETURN(state_.source, std::move(fetched));
+    state_.source_date = state_.request.source_date.value_or(state_.source.commit_time);
+    context.reporter.SourceResolved(state_.source.commit, state_.source.commit_time);
+    return StepResult{};
+  }
+
+ private:
+  RootfsState& state_;
+};
+
+class ParsePackages : public Step {
+ public:
+  explicit ParsePackages(RootfsState& state) : state_(state) {}
+  std::string name() const override { return "parse_packages"; }
+  Place place() const override { return Place::kHost; }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    ParsedSpecification parsed = LoadSpecification(state_.source.folder);
+    if (!parsed.ok()) {
+      context.reporter.Log(OutputStream::kStderr, FormatProblems(parsed.problems));
+      const size_t others = parsed.problems.size() - 1;
+      return StepResult::Failed(absl::StrCat(ProblemInOneLine(parsed.problems.front()),
+                                             others == 0 ? "" : absl::StrCat(" (and ", others, " more)")));
+    }
+    state_.specification = std::move(parsed.specification);
+    context.reporter.Log(OutputStream::kStdout,
+                         absl::StrCat(state_.specification.packages.size(), " packages asked\n"));
+    return StepResult{};
+  }
+
+ private:
+  RootfsState& state_;
+};
+
+class TranslatePackages : public Step {
+ public:
+  explicit TranslatePackages(RootfsState& state) : state_(state) {}
+  std::string name() const override { return "translate_packages"; }
+  Place place() const override { return Place::kHost; }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    const Specification& specification = state_.specification;
+    RW_ASSIGN_OR_RETURN(state_.plan, state_.debian->Resolve(specification.apt, specification.packages,
+                                                            context.deadline, context.stop));
+    if (!state_.plan.unresolved.empty()) return Unresolved(context);
+    int64_t download_bytes = 0;
+    int64_t installed_bytes = 0;
+    for (const DebianPackage& package : state_.plan.packages) {
+      download_bytes += package.size_bytes;
+      installed_bytes += package.installed_bytes;
+      context.reporter.Log(OutputStream::kStdout, absl::StrCat(package.name, " ", package.version, "\n"));
+    }
+    context.reporter.PlanReady(static_cast<int>(state_.plan.packages.size()), download_bytes, installed_bytes);
+    return StepResult{};
+  }
+
+ private:
+  // "configuration.yml:9:3: nanoo: no such package in bookworm main"
+  StepResult Unresolved(StepContext& context) const {
+    std::vector<std::string> failures;
+    for (const UnresolvedPackage& missing : state_.plan.unresolved) {
+      failures.push_back(absl::StrCat(PlaceOf(missing.name), missing.name, ": ", missing.why));
+      context.reporter.Log(OutputStream::kStderr, absl::StrCat(failures.back(), "\n"));
+    }
+    return StepResult::Failed(absl::StrJoin(failures, "; "));
+  }
+
+  std::string PlaceOf(const std::string& name) const {
+    const std::string bare = name.substr(0, name.find_first_of("=:"));
+    for (const RequestedPackage& package : state_.specification.packages) {
+      if (package.name == bare) return absl::StrCat(kConfigurationFile, ":", package.line, ":", package.column, ": ");
+    }
+    return absl::StrCat(kConfigurationFile, ": ");
+  }
+
+  RootfsState& state_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> MakeFetchSpecs(RootfsState& state) { return std::make_unique<FetchSpecs>(state); }
+std::unique_ptr<Step> MakeParsePackages(RootfsState& state) { return std::make_unique<ParsePackages>(state); }
+std::unique_ptr<Step> MakeTranslatePackages(RootfsState& state) { return std::make_unique<TranslatePackages>(state); }
+
+}  // namespace rootwright

@@ -1,0 +1,32 @@
+#include "executors/rootfs/user_commands.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "executors/rootfs/target_command.h"
+
+namespace rootwright {
+
+absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context, const std::string& step,
+                                           const std::vector<SpecCommand>& commands) {
+  StepResult result;
+  int64_t done = 0;
+  for (const SpecCommand& command : commands) {
+    const std::string text(absl::StripTrailingAsciiWhitespace(command.text));
+    const std::string first_line = text.substr(0, text.find('\n'));
+    context.reporter.Progress({done++, static_cast<int64_t>(commands.size()), "running", first_line});
+    context.reporter.Log(OutputStream::kStdout, absl::StrCat("+ ", text, "\n"));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state, context, {command.text, "", {}, {}}));
+    AddUse(outcome.result, result);
+    if (outcome.result.ok()) continue;
+    const std::string last = outcome.tail.LastLines(1);
+    result.failure = absl::StrCat(step, ": the command on line ", command.line, " of ", kConfigurationFile,
+                                  " failed (", outcome.Ending(), ")", last.empty() ? "" : ": ", last);
+    result.exit_code = outcome.result.exit_code;
+    result.signal = outcome.result.signal;
+    return result;
+  }
+  return result;
+}
+
+}  // namespace rootwright
