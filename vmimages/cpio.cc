@@ -39,9 +39,9 @@ std::string CpioWriter::Finish() {
 void CpioWriter::Add(const Entry& entry) {
   // Magic, inode, mode, uid, gid, links, mtime, size, device of the file system (major, minor),
   // device that it is (major, minor), size of the name with its NUL, checksum.
-  absl::StrAppendFormat(&archive_, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", next_inode_++,
-                        entry.mode, 0, 0, entry.links, 0, entry.content.size(), 0, 0, entry.device_major,
-                        entry.device_minor, entry.path.size() + 1, 0);
+  absl::StrAppendFormat(&archive_, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
+                        next_inode_++, entry.mode, 0, 0, entry.links, 0, entry.content.size(), 0, 0,
+                        entry.device_major, entry.device_minor, entry.path.size() + 1, 0);
   archive_.append(entry.path.data(), entry.path.size());
   archive_.push_back('\0');
   PadTo(4);
@@ -49,6 +49,8 @@ void CpioWriter::Add(const Entry& entry) {
   PadTo(4);
 }
 
-void CpioWriter::PadTo(size_t multiple) { archive_.resize((archive_.size() + multiple - 1) / multiple * multiple, '\0'); }
+void CpioWriter::PadTo(size_t multiple) {
+  archive_.resize((archive_.size() + multiple - 1) / multiple * multiple, '\0');
+}
 
 }  // namespace rootwright

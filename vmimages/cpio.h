@@ -18,7 +18,8 @@ class CpioWriter {
   void AddFolder(absl::string_view path, uint32_t mode);
   void AddFile(absl::string_view path, uint32_t mode, absl::string_view content);
   void AddSymlink(absl::string_view path, absl::string_view target);
-  void AddCharacterDevice(absl::string_view path, uint32_t mode, uint32_t device_major, uint32_t device_minor);
+  void AddCharacterDevice(absl::string_view path, uint32_t mode, uint32_t device_major,
+                          uint32_t device_minor);
 
   // Ends the archive and gives it away, padded to whole blocks of 512 bytes. Last call.
   std::string Finish();

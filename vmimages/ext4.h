@@ -15,13 +15,13 @@ namespace rootwright {
 // all that is in `folder`: owners, modes, links, devices, extended attributes. No mount and
 // no loop device; the caller must be root if the files are not all its own.
 //
-// `image` is made when it is not there, and never truncated: what was in it is given back
+// `image` is made when it is not there, and never shortened: what was in it is given back
 // to the host as holes, so the file takes the room of its content only. No journal, for a
 // disk that is thrown away after a crash needs none; nothing is synced. Equal calls on an
 // unchanged folder give equal file systems but for inode order.
 //
 // ResourceExhausted when the folder does not fit.
-absl::Status MakeExt4(const std::filesystem::path& folder, const std::filesystem::path& image, int64_t size_bytes,
-                      absl::string_view label, Deadline deadline, std::stop_token stop);
+absl::Status MakeExt4(const std::filesystem::path& folder, const std::filesystem::path& image,
+                      int64_t size_bytes, absl::string_view label, Deadline deadline, std::stop_token stop);
 
 }  // namespace rootwright

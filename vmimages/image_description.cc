@@ -52,8 +52,9 @@ ImageDescription FromJsonValue(const json& value) {
         {.name = file.at("name"), .size_bytes = file.at("size_bytes"), .sha256 = file.at("sha256")});
   }
   for (const json& package : value.at("packages")) {
-    description.packages.push_back(
-        {.name = package.at("name"), .version = package.at("version"), .architecture = package.at("architecture")});
+    description.packages.push_back({.name = package.at("name"),
+                                    .version = package.at("version"),
+                                    .architecture = package.at("architecture")});
   }
   return description;
 }

@@ -53,8 +53,8 @@ std::string DigestOf(const ImageDescription& description);
 // The text of image.json; its digest stands in it.
 std::string ToJson(const ImageDescription& description);
 
-// DataLoss when it is not JSON, lacks something, names a file outside its folder, or does not have the digest that it
-// claims.
+// DataLoss when it is not JSON, lacks something, names a file outside its folder, or does not have the digest
+// that it claims.
 absl::StatusOr<ImageDescription> ParseImageDescription(absl::string_view json);
 
 }  // namespace rootwright

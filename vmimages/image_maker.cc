@@ -43,8 +43,8 @@ absl::Status CopyFile(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-ImageMaker::ImageMaker(const MachineImages::Options& options, const ImageRecipe& recipe, fs::path guest_program,
-                       MachineImages::Progress progress, std::stop_token stop)
+ImageMaker::ImageMaker(const MachineImages::Options& options, const ImageRecipe& recipe,
+                       fs::path guest_program, MachineImages::Progress progress, std::stop_token stop)
     : options_(options),
       recipe_(recipe),
       guest_program_(std::move(guest_program)),
@@ -79,7 +79,7 @@ absl::StatusOr<ImageDescription> ImageMaker::Make(const fs::path& folder) {
 }
 
 absl::StatusOr<ImageMaker::Packages> ImageMaker::FetchPackages() {
-  Apt apt(options_.apt / NamesOf(recipe_.architecture).debian, recipe_.architecture,
+  Apt apt(options_.apt, recipe_.architecture,
           {{.mirror = options_.mirror,
             .suite = recipe_.suite,
             .components = recipe_.components,
@@ -91,7 +91,8 @@ absl::StatusOr<ImageMaker::Packages> ImageMaker::FetchPackages() {
   RW_ASSIGN_OR_RETURN(const AptPlan with_kernel, PlanFor(apt, {recipe_.kernel_package}));
   const auto kernel = std::find_if(with_kernel.packages.begin(), with_kernel.packages.end(), IsKernel);
   if (kernel == with_kernel.packages.end()) {
-    return absl::NotFoundError(absl::StrCat("find kernel: ", recipe_.kernel_package, ": depends on no linux-image-…"));
+    return absl::NotFoundError(
+        absl::StrCat("find kernel: ", recipe_.kernel_package, ": depends on no linux-image-…"));
   }
   packages.kernel.packages = {*kernel};
 
@@ -127,7 +128,8 @@ absl::StatusOr<std::string> ImageMaker::MakeBoot(const Packages& packages, const
   return kernel.release;
 }
 
-absl::Status ImageMaker::MakeRootDisk(const Packages& packages, const fs::path& scratch, const fs::path& folder) {
+absl::Status ImageMaker::MakeRootDisk(const Packages& packages, const fs::path& scratch,
+                                      const fs::path& folder) {
   const UnpackOptions options{.tree = scratch / "root",
                               .architecture = recipe_.architecture,
                               .jobs = 2,

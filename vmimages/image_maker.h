@@ -45,7 +45,8 @@ class ImageMaker {
   absl::Status MakeRootDisk(const Packages& packages, const std::filesystem::path& scratch,
                             const std::filesystem::path& folder);
   absl::StatusOr<std::map<std::string, std::string>> ToolVersions();
-  void Report(absl::string_view phase, absl::string_view item = "", int64_t done = 0, int64_t total = 0) const;
+  void Report(absl::string_view phase, absl::string_view item = "", int64_t done = 0,
+              int64_t total = 0) const;
   Apt::Progress ReportPackages(absl::string_view phase) const;
 
   const MachineImages::Options& options_;

@@ -23,7 +23,9 @@ constexpr char kDescription[] = "image.json";
 // A lock has no descriptor that poll(2) could wait on together with a stop.
 constexpr absl::Duration kLockPoll = absl::Milliseconds(100);
 
-std::string MakingPrefix(const std::string& recipe_digest) { return absl::StrCat(".making-", recipe_digest, "-"); }
+std::string MakingPrefix(const std::string& recipe_digest) {
+  return absl::StrCat(".making-", recipe_digest, "-");
+}
 
 int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
@@ -55,7 +57,8 @@ absl::Status DeleteFolder(const fs::path& folder) {
 absl::Status Seal(const fs::path& folder, ImageDescription& description) {
   std::vector<fs::path> paths;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) paths.push_back(entry.path());
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    paths.push_back(entry.path());
   if (error) return ErrnoStatus(error.value(), "read folder", folder.string());
   std::sort(paths.begin(), paths.end());
   description.files.clear();

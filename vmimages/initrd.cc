@@ -10,8 +10,7 @@ namespace rootwright {
 absl::StatusOr<std::string> BuildInitrd(const std::filesystem::path& guest_program,
                                         const std::vector<std::filesystem::path>& modules) {
   CpioWriter cpio;
-  for (const char* folder : {"dev", "modules", "proc", "run", "sys", "sysroot"}) cpio.AddFolder(folder, 0755);
-  cpio.AddFolder("tmp", 01777);
+  for (const char* folder : {"dev", "modules", "proc", "sys"}) cpio.AddFolder(folder, 0755);
   cpio.AddCharacterDevice("dev/console", 0600, 5, 1);
   RW_ASSIGN_OR_RETURN(const std::string guest, ReadFile(guest_program));
   cpio.AddFile("init", 0755, guest);

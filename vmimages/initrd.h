@@ -13,7 +13,7 @@ namespace rootwright {
 //   /init             the guest program
 //   /modules/*.ko     kernel modules
 //   /modules/load     their paths, one a line, in the order in which they can be loaded
-//   /dev /proc /sys /run /tmp /sysroot   empty folders to mount on; /dev/console
+//   /dev /proc /sys   empty folders to mount on; /dev/console
 //
 // Not compressed: an emulated CPU unpacks more slowly than QEMU copies. `modules` are files
 // in loading order.

@@ -25,10 +25,12 @@ absl::StatusOr<Kernel> ExtractKernel(const fs::path& package, const fs::path& fo
     kernel.image = entry.path();
   }
   for (const char* modules : {"lib/modules", "usr/lib/modules"}) {
-    if (fs::is_directory(folder / modules / kernel.release, error)) kernel.modules = folder / modules / kernel.release;
+    if (fs::is_directory(folder / modules / kernel.release, error))
+      kernel.modules = folder / modules / kernel.release;
   }
   if (kernel.release.empty() || kernel.modules.empty()) {
-    return absl::DataLossError(absl::StrCat("unpack kernel: ", package.string(), ": it has no kernel with modules"));
+    return absl::DataLossError(
+        absl::StrCat("unpack kernel: ", package.string(), ": it has no kernel with modules"));
   }
   return kernel;
 }

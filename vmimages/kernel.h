@@ -21,7 +21,8 @@ struct Kernel {
 
 // Unpacks the package linux-image-<release> below `folder`, which must be empty. DataLoss
 // when the package does not have the one kernel that its name promises.
-absl::StatusOr<Kernel> ExtractKernel(const std::filesystem::path& package, const std::filesystem::path& folder,
-                                     Deadline deadline, std::stop_token stop);
+absl::StatusOr<Kernel> ExtractKernel(const std::filesystem::path& package,
+                                     const std::filesystem::path& folder, Deadline deadline,
+                                     std::stop_token stop);
 
 }  // namespace rootwright

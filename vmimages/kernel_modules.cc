@@ -27,10 +27,12 @@ absl::StatusOr<std::vector<std::string>> ModuleNeeds(absl::string_view module) {
   // other section has strings of this form.
   constexpr absl::string_view kKey("\0depends=", 9);
   const size_t start = module.find(kKey);
-  if (start == absl::string_view::npos) return absl::DataLossError("not a kernel module: it has no 'depends='");
+  if (start == absl::string_view::npos)
+    return absl::DataLossError("not a kernel module: it has no 'depends='");
   module.remove_prefix(start + kKey.size());
   const size_t end = module.find('\0');
-  if (end == absl::string_view::npos) return absl::DataLossError("not a kernel module: 'depends=' does not end");
+  if (end == absl::string_view::npos)
+    return absl::DataLossError("not a kernel module: 'depends=' does not end");
   std::vector<std::string> needs;
   for (const absl::string_view name : absl::StrSplit(module.substr(0, end), ',', absl::SkipEmpty())) {
     needs.push_back(ModuleNameOf(name));
@@ -68,7 +70,8 @@ absl::Status KernelModules::Visit(const std::string& name, std::set<std::string>
   }
   RW_ASSIGN_OR_RETURN(const std::string content, ReadFile(file->second));
   const absl::StatusOr<std::vector<std::string>> needs = ModuleNeeds(content);
-  if (!needs.ok()) return Annotate(needs.status(), absl::StrCat("read kernel module: ", file->second.string()));
+  if (!needs.ok())
+    return Annotate(needs.status(), absl::StrCat("read kernel module: ", file->second.string()));
   for (const std::string& needed : *needs) RW_RETURN_IF_ERROR(Visit(needed, seen, order));
   order.push_back(file->second);
   return absl::OkStatus();

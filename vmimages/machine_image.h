@@ -51,7 +51,7 @@ class MachineImages {
  public:
   struct Options {
     std::filesystem::path store;
-    // State of apt and cache of packages, one folder for each architecture in it.
+    // Of class Apt: its state and its packages, which builds may share.
     std::filesystem::path apt;
     // Has <Debian architecture>/rootwright-guest.
     std::filesystem::path guest_programs;

@@ -26,17 +26,17 @@ constexpr std::array<Row, 2> kRows = {{
 // has no use for, and the tools that scripts take for granted.
 const std::vector<std::string>& MachinePackages() {
   static const auto& packages = *new std::vector<std::string>{
-      "base-files", "base-passwd", "bash",  "bsdutils",     "coreutils",   "dash",      "debianutils",
-      "diffutils",  "findutils",   "grep",  "gzip",         "hostname",    "libc-bin",  "mawk",
-      "mount",      "ncurses-bin", "procps", "ncurses-base", "perl-base",   "sed",       "tar",
+      "base-files", "base-passwd",   "bash",     "bsdutils",     "coreutils", "dash",     "debianutils",
+      "diffutils",  "findutils",     "grep",     "gzip",         "hostname",  "libc-bin", "mawk",
+      "mount",      "ncurses-bin",   "procps",   "ncurses-base", "perl-base", "sed",      "tar",
       "util-linux", "usr-is-merged", "xz-utils", "zstd"};
   return packages;
 }
 
 // The disks, the channel and entropy; the file systems of base image and build.
 const std::vector<std::string>& MachineModules() {
-  static const auto& modules = *new std::vector<std::string>{"virtio_pci", "virtio_blk", "virtio_console", "virtio_rng",
-                                                             "crc32c_generic", "ext4", "overlay"};
+  static const auto& modules = *new std::vector<std::string>{
+      "virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "crc32c_generic", "ext4", "overlay"};
   return modules;
 }
 
@@ -55,20 +55,21 @@ absl::StatusOr<ImageRecipe> RecipeFor(Architecture architecture) {
                        .modules = MachineModules(),
                        .root_disk_bytes = int64_t{16} << 30};
   }
-  return absl::UnimplementedError(absl::StrCat("find a machine image recipe: ", debian, ": there is none yet"));
+  return absl::UnimplementedError(
+      absl::StrCat("find a machine image recipe: ", debian, ": there is none yet"));
 }
 
 std::string RecipeText(const ImageRecipe& recipe) {
   return absl::StrCat("name: ", recipe.name, "\narchitecture: ", NamesOf(recipe.architecture).debian,
                       "\nsuite: ", recipe.suite, "\ncomponents: ", absl::StrJoin(recipe.components, " "),
-                      "\npackages: ", absl::StrJoin(recipe.packages, " "), "\nkernel: ", recipe.kernel_package,
-                      "\nmodules: ", absl::StrJoin(recipe.modules, " "),
+                      "\npackages: ", absl::StrJoin(recipe.packages, " "),
+                      "\nkernel: ", recipe.kernel_package, "\nmodules: ", absl::StrJoin(recipe.modules, " "),
                       "\nroot_disk_bytes: ", recipe.root_disk_bytes, "\n");
 }
 
 std::string RecipeDigest(const ImageRecipe& recipe, absl::string_view guest_sha256) {
-  return Sha256::Of(absl::StrCat("rootwright machine image, format ", kFormatVersion, "\n", RecipeText(recipe),
-                                 "guest: ", guest_sha256, "\n"));
+  return Sha256::Of(absl::StrCat("rootwright machine image, format ", kFormatVersion, "\n",
+                                 RecipeText(recipe), "guest: ", guest_sha256, "\n"));
 }
 
 }  // namespace rootwright

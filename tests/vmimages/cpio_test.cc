@@ -27,8 +27,19 @@ TEST(CpioWriter, WritesTheHeaderThatTheKernelReads) {
   const std::string archive = cpio.Finish();
   EXPECT_EQ(archive.substr(0, 110),
             "070701"
-            "00000001" "000081a4" "00000000" "00000000" "00000001" "00000000" "00000003"
-            "00000000" "00000000" "00000000" "00000000" "00000002" "00000000");
+            "00000001"
+            "000081a4"
+            "00000000"
+            "00000000"
+            "00000001"
+            "00000000"
+            "00000003"
+            "00000000"
+            "00000000"
+            "00000000"
+            "00000000"
+            "00000002"
+            "00000000");
   // Name with its NUL, and content, each padded to four bytes.
   EXPECT_EQ(archive.substr(110, 6), std::string("a\0xyz\0", 6));
   EXPECT_NE(archive.find("TRAILER!!!"), std::string::npos);

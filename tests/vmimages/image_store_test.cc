@@ -46,8 +46,8 @@ class ImageStoreTest : public testing::Test {
   }
 
   absl::StatusOr<StoredImage> FindOrMake(ImageStore& images, std::atomic<int>* made = nullptr) {
-    return images.FindOrMake(
-        kDigest, Maker(made), [this](absl::string_view line) { log_.emplace_back(line); }, {});
+    return images.FindOrMake(kDigest, Maker(made),
+                             [this](absl::string_view line) { log_.emplace_back(line); }, {});
   }
 
   // What is in the store's folder, locks excepted.
@@ -169,13 +169,12 @@ TEST_F(ImageStoreTest, KeepsNothingValidOfAMakerThatDies) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     ImageStore images(store());
-    (void)images.FindOrMake(
-        kDigest,
-        [](const fs::path& folder) -> absl::StatusOr<ImageDescription> {
-          std::ofstream(folder / "kernel") << "half";
-          _exit(0);
-        },
-        {}, {});
+    (void)images.FindOrMake(kDigest,
+                            [](const fs::path& folder) -> absl::StatusOr<ImageDescription> {
+                              std::ofstream(folder / "kernel") << "half";
+                              _exit(0);
+                            },
+                            {}, {});
     _exit(1);
   }
   int status = 0;
@@ -214,7 +213,9 @@ TEST_F(ImageStoreTest, StopsWaitingForAnotherMakerWhenAsked) {
       kDigest,
       [&](const fs::path& folder) {
         // The lock is held here.
-        std::thread other([&] { waited = ImageStore(store()).FindOrMake(kDigest, Maker(), {}, stop.get_token()).status(); });
+        std::thread other([&] {
+          waited = ImageStore(store()).FindOrMake(kDigest, Maker(), {}, stop.get_token()).status();
+        });
         stop.request_stop();
         other.join();
         return Maker()(folder);

@@ -16,8 +16,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::string ModuleText(absl::string_view depends) {
-  return absl::StrCat(absl::string_view("\x7f" "ELF\0license=GPL\0depends=", 25), depends,
-                      absl::string_view("\0intree=Y\0", 10));
+  return absl::StrCat(absl::string_view("\x7f"
+                                        "ELF\0license=GPL\0depends=",
+                                        25),
+                      depends, absl::string_view("\0intree=Y\0", 10));
 }
 
 class KernelModulesTest : public testing::Test {

@@ -16,7 +16,8 @@ TEST(RecipeFor, KnowsTheMachinesThatWeBuildIn) {
     const auto recipe = RecipeFor(architecture);
     ASSERT_TRUE(recipe.ok()) << recipe.status();
     EXPECT_EQ(recipe->name, std::string("debian-12-") + NamesOf(architecture).debian);
-    EXPECT_THAT(recipe->packages, testing::IsSupersetOf({"tar", "mount", "coreutils", "dash", "base-passwd"}));
+    EXPECT_THAT(recipe->packages,
+                testing::IsSupersetOf({"tar", "mount", "coreutils", "dash", "base-passwd"}));
   }
 }
 
