@@ -70,8 +70,7 @@ absl::StatusOr<CommandResult> FakeEnvironment::RunHere(const EnvironmentCommand&
   RW_RETURN_IF_ERROR(CheckUsable());
   SubprocessSpec spec;
   spec.argv = {"/usr/bin/unshare", "--mount", "--", "/bin/sh", "-c", kEnter, "enter", folder_->path().string(),
-               lower_.string(), command.root == "/" ? "" : command.root, command.working_directory};
-  if (command.root == "/") spec.argv[9] = "/";
+               lower_.string(), command.root, command.working_directory};
   spec.argv.insert(spec.argv.end(), command.argv.begin(), command.argv.end());
   spec.environment = command.variables;
   spec.environment->try_emplace("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");

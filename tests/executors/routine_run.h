@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "executors/step.h"
+
+namespace rootwright {
+
+// Keeps what steps report.
+class RecordingReporter : public StepReporter {
+ public:
+  void Log(OutputStream, absl::string_view data) override { log.append(data.data(), data.size()); }
+  void Progress(const ProgressUpdate& update) override { progress.push_back(update); }
+  void Warn(absl::string_view message) override { warnings.emplace_back(message); }
+  void SourceResolved(absl::string_view id, absl::Time) override { commit = std::string(id); }
+  void PlanReady(int packages, int64_t, int64_t) override { planned = packages; }
+
+  std::string log;
+  std::vector<ProgressUpdate> progress;
+  std::vector<std::string> warnings;
+  std::string commit;
+  int planned = 0;
+};
+
+// How a routine's run ended, as a build sees it.
+struct RoutineRun {
+  // Steps that were started, in order.
+  std::vector<std::string> steps;
+  // Of the step that ended it.
+  StepResult result;
+  absl::Status status;
+  RecordingReporter reporter;
+
+  bool ok() const { return status.ok() && result.ok(); }
+  std::string Describe() const {
+    return absl::StrCat("status ", status.ToString(), ", failure '", result.failure, "', log:\n", reporter.log);
+  }
+};
+
+// Runs the steps as agent/build does: check, apply, verify, stop at the first that fails.
+inline void RunRoutine(Routine& routine, RoutineRun& run, std::stop_token stop = {}) {
+  StepContext context{run.reporter, Deadline::In(absl::Minutes(20)), stop};
+  for (const std::unique_ptr<Step>& step : routine.steps()) {
+    const Instant start = Clock::Real().Now();
+    run.steps.push_back(step->name());
+    const absl::StatusOr<bool> done = step->Check(context);
+    run.status = done.status();
+    if (!run.status.ok()) return;
+    if (*done) continue;
+    absl::StatusOr<StepResult> result = step->Apply(context);
+    run.status = result.status();
+    if (!run.status.ok()) return;
+    run.result = *std::move(result);
+    if (!run.result.ok()) return;
+    run.status = step->Verify(context);
+    if (!run.status.ok()) return;
+    routine.StepEnded(step->name(), Since(start, Clock::Real().Now()));
+  }
+}
+
+}  // namespace rootwright
