@@ -28,7 +28,7 @@ struct CommandRequest {
   std::string working_directory;
 };
 
-// Steps: prepare_image, setup_environment, reach_environment, fetch_source (with a source),
+// Steps: fetch_source (with a source), prepare_image, setup_environment, reach_environment,
 // run_command, collect_files (with files to collect).
 std::unique_ptr<Routine> MakeCommandRoutine(const CommandRequest& request, Executor& executor);
 
