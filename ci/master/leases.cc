@@ -1,0 +1,85 @@
+#include "ci/master/leases.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace rootwright::master {
+
+absl::StatusOr<LeaseTimes> LeaseTimes::Create(absl::Duration heartbeat, absl::Duration session_timeout,
+                                              absl::Duration lease) {
+  if (heartbeat <= absl::ZeroDuration() || session_timeout < 2 * heartbeat) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "session timeout of ", absl::FormatDuration(session_timeout), ": must be at least twice the heartbeat of ",
+        absl::FormatDuration(heartbeat), ", or one late heartbeat ends a session"));
+  }
+  if (lease <= session_timeout) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "lease of ", absl::FormatDuration(lease), ": must be longer than the session timeout of ",
+        absl::FormatDuration(session_timeout), ", or a build is given away while its agent reconnects"));
+  }
+  return LeaseTimes(heartbeat, session_timeout, lease);
+}
+
+const LeaseRecord& Leases::Grant(const std::string& build_id, const std::string& agent, int attempt, Instant now) {
+  LeaseRecord record{RandomHex(32), build_id, agent, attempt};
+  std::string id = record.id;
+  auto [entry, added] = entries_.emplace(id, Entry{std::move(record), Deadline::In(length_, now).instant()});
+  return entry->second.record;
+}
+
+void Leases::Restore(LeaseRecord record, Instant now) {
+  std::string id = record.id;
+  entries_[id] = Entry{std::move(record), Deadline::In(length_, now).instant()};
+}
+
+bool Leases::Renew(absl::string_view id, Instant now) {
+  const auto entry = entries_.find(std::string(id));
+  if (entry == entries_.end()) return false;
+  entry->second.expires_at = Deadline::In(length_, now).instant();
+  return true;
+}
+
+void Leases::End(absl::string_view id) { entries_.erase(std::string(id)); }
+
+const LeaseRecord* Leases::Find(absl::string_view id) const {
+  const auto entry = entries_.find(std::string(id));
+  return entry == entries_.end() ? nullptr : &entry->second.record;
+}
+
+std::vector<LeaseRecord> Leases::OfAgent(absl::string_view agent) const {
+  std::vector<LeaseRecord> records;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.record.agent == agent) records.push_back(entry.record);
+  }
+  return records;
+}
+
+int Leases::CountOfAgent(absl::string_view agent) const {
+  return static_cast<int>(std::count_if(entries_.begin(), entries_.end(),
+                                        [&](const auto& entry) { return entry.second.record.agent == agent; }));
+}
+
+std::vector<std::string> Leases::Expired(Instant now) const {
+  std::vector<std::string> ids;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.expires_at <= now) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::string RandomHex(int digits) {
+  std::string bytes((digits + 1) / 2, '\0');
+  size_t filled = 0;
+  while (filled < bytes.size()) {
+    // Fails only before the kernel's pool is ready, or when interrupted: both pass.
+    const ssize_t got = ::getrandom(bytes.data() + filled, bytes.size() - filled, 0);
+    if (got > 0) filled += got;
+  }
+  return absl::BytesToHexString(bytes).substr(0, digits);
+}
+
+}  // namespace rootwright::master

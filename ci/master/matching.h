@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "rootwright/v1/agent.pb.h"
+#include "rootwright/v1/build.pb.h"
+#include "rootwright/v1/fleet_service.pb.h"
+
+namespace rootwright::master {
+
+// What matching knows of an agent.
+struct AgentView {
+  std::string name;
+  v1::Capabilities capabilities;
+  // Has a session.
+  bool connected = false;
+  bool drained = false;
+  std::string drain_reason;
+  absl::Time drained_at;
+  // Builds that it has, and what it may have.
+  int leased = 0;
+  // From its last heartbeat; -1: not known.
+  int64_t free_disk_bytes = -1;
+};
+
+// All that keeps the agent from taking the build now; empty when it would. Pure, so that the dispatcher and
+// ExplainPending can never disagree.
+std::vector<v1::PendingReason> ReasonsAgainst(const v1::BuildRequest& request, const AgentView& agent);
+
+// True when one of the reasons stays whatever happens to queue and sessions.
+bool CanNever(const std::vector<v1::PendingReason>& reasons);
+
+// The answer to "why does it not start?", in one line and agent by agent.
+v1::ExplainPendingResponse Explain(const v1::BuildRequest& request, const std::vector<AgentView>& agents,
+                                   int builds_before);
+
+// "arm64" for ARCHITECTURE_ARM64.
+std::string NameOf(v1::Architecture architecture);
+
+}  // namespace rootwright::master
