@@ -8,11 +8,13 @@
 #include <cstdlib>
 #include <future>
 #include <map>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -77,9 +79,13 @@ class LibvirtConnection::State : public std::enable_shared_from_this<State> {
   };
 
   absl::StatusOr<Link> Open();
+  // Null when it did not work.
+  Link TryToOpen();
+  // False when it is to stop.
+  bool WaitForLoss(const Link& link);
   void Lose(virConnectPtr link, absl::string_view why);
   void TellAll(DomainEvent event);
-  // After a gap in the events: tells who is still there and who is not.
+  // After a gap in the events: tells of machines that ended meanwhile.
   void Resynchronise(const Link& link);
   std::map<uint64_t, Listener> Listeners();
 
@@ -137,45 +143,58 @@ absl::StatusOr<Link> LibvirtConnection::State::Open() {
 
 void LibvirtConnection::State::Keep() {
   absl::Duration back_off = settings_.first_back_off;
-  bool lost_before = false;
+  // Set while it is lost and nobody has been told.
+  std::optional<Deadline> tell_at;
+  bool first = true;
   for (;;) {
-    {
-      MutexLock lock(mutex_);
-      if (stopping_) break;
-      opening_ = true;
-    }
-    absl::StatusOr<Link> opened = Open();
-    const Link link = opened.ok() ? *opened : nullptr;
-    {
-      MutexLock lock(mutex_);
-      opening_ = false;
-      tried_ = true;
-      link_ = link;
-      if (link == nullptr) trouble_ = absl::UnavailableError(opened.status().message());
-      changed_.notify_all();
-    }
-    opened = absl::UnknownError("");
+    const Link link = TryToOpen();
     if (link != nullptr) {
       back_off = settings_.first_back_off;
-      if (lost_before) spdlog::info("libvirt: {}: connected again", settings_.uri);
-      if (lost_before) Resynchronise(link);
-      MutexLock lock(mutex_);
-      changed_.wait(mutex_, [this] { return stopping_ || link_ == nullptr; });
-      if (stopping_) break;
+      tell_at.reset();
+      if (!first) spdlog::info("libvirt: {}: connected again", settings_.uri);
+      if (!first) Resynchronise(link);
     }
+    first = false;
+    if (!WaitForLoss(link)) break;
     if (link != nullptr) {
-      lost_before = true;
       spdlog::warn("libvirt: {}: lost, trying again", settings_.uri);
+      tell_at = Deadline::In(settings_.loss_grace);
+    }
+    if (tell_at && tell_at->Passed()) {
+      tell_at.reset();
       TellAll(DomainEvent::kLibvirtLost);
     }
     MutexLock lock(mutex_);
-    changed_.wait_for(mutex_, absl::ToChronoNanoseconds(back_off), [this] { return stopping_; });
+    const absl::Duration pause = tell_at ? std::min(back_off, tell_at->Left()) : back_off;
+    changed_.wait_for(mutex_, absl::ToChronoNanoseconds(pause), [this] { return stopping_; });
     back_off = std::min(back_off * 2, settings_.last_back_off);
   }
   MutexLock lock(mutex_);
   link_ = nullptr;
   ended_ = true;
   changed_.notify_all();
+}
+
+Link LibvirtConnection::State::TryToOpen() {
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return nullptr;
+    opening_ = true;
+  }
+  const absl::StatusOr<Link> opened = Open();
+  MutexLock lock(mutex_);
+  opening_ = false;
+  tried_ = true;
+  if (opened.ok()) link_ = *opened;
+  if (!opened.ok()) trouble_ = absl::UnavailableError(opened.status().message());
+  changed_.notify_all();
+  return link_;
+}
+
+bool LibvirtConnection::State::WaitForLoss(const Link& link) {
+  MutexLock lock(mutex_);
+  changed_.wait(mutex_, [&] { return stopping_ || link == nullptr || link_ != link; });
+  return !stopping_;
 }
 
 void LibvirtConnection::State::WaitForFirstTry() {
@@ -244,7 +263,6 @@ void LibvirtConnection::State::TellAll(DomainEvent event) {
 void LibvirtConnection::State::Resynchronise(const Link& link) {
   for (const auto& [id, listener] : Listeners()) {
     const absl::Status found = LookUp(link.get(), "find domain", listener.domain).status();
-    if (found.ok()) (*listener.call)(DomainEvent::kLibvirtBack);
     if (absl::IsNotFound(found)) (*listener.call)(DomainEvent::kStopped);
   }
 }

@@ -27,6 +27,8 @@ struct LibvirtSettings {
   // Wait before the first and between later tries to open it again; doubles up to the second.
   absl::Duration first_back_off = absl::Milliseconds(200);
   absl::Duration last_back_off = absl::Seconds(15);
+  // A shorter absence, such as an upgrade of the daemon, is nobody's trouble: machines go on.
+  absl::Duration loss_grace = absl::Seconds(60);
   // A call that has not returned by then is given up: libvirt can hang in a machine's monitor.
   absl::Duration call_limit = absl::Seconds(60);
 };
@@ -36,10 +38,8 @@ enum class DomainEvent {
   kStarted,
   // The machine is gone: by itself, by a crash, or by us. The last event.
   kStopped,
-  // libvirt is out of reach; the machine may well go on.
+  // libvirt has been out of reach for loss_grace; the machine may well go on.
   kLibvirtLost,
-  // libvirt is back, and the machine is still there.
-  kLibvirtBack,
 };
 
 // The one owner of a connection to libvirt. It opens it, keeps it alive, opens it again with
@@ -53,11 +53,11 @@ enum class DomainEvent {
 // libvirt returns.
 class LibvirtConnection {
  public:
-  // Called from the event thread: short, and no call back into this class.
+  // Called from threads of this class: short, and no call back into it.
   using DomainListener = std::function<void(DomainEvent)>;
 
-  // Ends with this object. The listener may still be running then, in the event thread: what
-  // it uses it must own.
+  // Ends the listening with its life. The listener may still be running then: what it uses it
+  // must own.
   class Subscription {
    public:
     virtual ~Subscription() = default;

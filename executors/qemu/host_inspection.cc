@@ -1,0 +1,90 @@
+#include "executors/qemu/host_inspection.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "vmimages/recipe.h"
+
+namespace rootwright {
+namespace {
+
+// Where a program is; empty when PATH, with the system folders, has none.
+std::string FindProgram(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  const std::string folders = absl::StrCat(path == nullptr ? "" : path, ":/usr/sbin:/usr/bin:/sbin:/bin");
+  for (absl::string_view folder : absl::StrSplit(folders, ':', absl::SkipEmpty())) {
+    const std::string candidate = absl::StrCat(folder, "/", name);
+    if (access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return {};
+}
+
+const char* PackageOfEmulator(Architecture architecture) {
+  switch (architecture) {
+    case Architecture::kAmd64:
+      return "qemu-system-x86";
+    case Architecture::kRiscv64:
+      return "qemu-system-misc";
+    default:
+      return "qemu-system-arm";
+  }
+}
+
+}  // namespace
+
+HostCheck CheckLibvirt(LibvirtConnection& connection) {
+  const absl::StatusOr<std::string> version = connection.DaemonVersion();
+  if (version.ok()) {
+    return {"libvirt", HostCheck::Result::kOk, absl::StrCat("libvirt ", *version, " (", connection.uri(), ")"), ""};
+  }
+  const std::string remedy = FindProgram("libvirtd").empty()
+                                 ? "apt-get install libvirt-daemon-system"
+                                 : "systemctl start libvirtd, or without systemd: ci/private-libvirtd DIR";
+  return {"libvirt", HostCheck::Result::kFailed, std::string(version.status().message()), remedy};
+}
+
+HostCheck CheckEmulator(Architecture architecture) {
+  const ArchitectureNames& names = NamesOf(architecture);
+  HostCheck check{absl::StrCat(names.debian, " machines"), HostCheck::Result::kOk, FindProgram(names.qemu), ""};
+  if (!check.finding.empty()) return check;
+  check.result = HostCheck::Result::kFailed;
+  check.finding = absl::StrCat(names.qemu, " is missing");
+  check.remedy = absl::StrCat("apt-get install ", PackageOfEmulator(architecture));
+  return check;
+}
+
+HostCheck CheckImageTools() {
+  std::vector<std::string> missing;
+  std::vector<std::string> packages;
+  constexpr const char* kTools[][2] = {{"qemu-img", "qemu-utils"}, {"mke2fs", "e2fsprogs"}};
+  for (const auto& tool : kTools) {
+    if (!FindProgram(tool[0]).empty()) continue;
+    missing.push_back(tool[0]);
+    packages.push_back(tool[1]);
+  }
+  if (missing.empty()) return {"image tools", HostCheck::Result::kOk, "qemu-img, mke2fs", ""};
+  return {"image tools", HostCheck::Result::kFailed, absl::StrCat(absl::StrJoin(missing, ", "), ": missing"),
+          absl::StrCat("apt-get install ", absl::StrJoin(packages, " "))};
+}
+
+HostCheck DescribeKvm(const absl::Status& probed) {
+  if (probed.ok()) return {"KVM", HostCheck::Result::kOk, "a test guest booted", ""};
+  const bool no_qemu = absl::StrContains(probed.message(), "qemu-system-");
+  return {"KVM", HostCheck::Result::kDegraded, absl::StrCat(std::string(probed.message()), "; using emulation"),
+          no_qemu ? absl::StrCat("apt-get install ", PackageOfEmulator(HostArchitecture())) : ""};
+}
+
+std::vector<Architecture> MachineArchitectures() {
+  std::vector<Architecture> found;
+  for (const Architecture architecture : {Architecture::kAmd64, Architecture::kArm64, Architecture::kArmhf,
+                                          Architecture::kRiscv64, Architecture::kArmel}) {
+    if (RecipeFor(architecture).ok()) found.push_back(architecture);
+  }
+  return found;
+}
+
+}  // namespace rootwright

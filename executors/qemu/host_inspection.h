@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "executors/executor.h"
+#include "executors/qemu/libvirt_connection.h"
+
+namespace rootwright {
+
+// What the host needs for machines, each with its remedy.
+
+// libvirt answers: its version and URI.
+HostCheck CheckLibvirt(LibvirtConnection& connection);
+// The emulator for machines of the architecture is installed.
+HostCheck CheckEmulator(Architecture architecture);
+// qemu-img and mke2fs are there.
+HostCheck CheckImageTools();
+// `probed` is ProbeKvm's answer. Without KVM all goes, more slowly.
+HostCheck DescribeKvm(const absl::Status& probed);
+
+// Architectures that there is a machine image recipe for.
+std::vector<Architecture> MachineArchitectures();
+
+}  // namespace rootwright

@@ -1,0 +1,38 @@
+#include "executors/qemu/machine_watch.h"
+
+#include <algorithm>
+
+namespace rootwright {
+
+void MachineWatch::Shared::Set(Fate next) {
+  {
+    MutexLock lock(mutex);
+    if (next == Fate::kStopped) stopped = true;
+    if (fate == Fate::kAlive) fate = next;
+    changed.notify_all();
+  }
+  ended.request_stop();
+}
+
+MachineWatch::MachineWatch(LibvirtConnection& connection, const std::string& domain)
+    : subscription_(connection.Listen(domain, [shared = shared_](DomainEvent event) {
+        if (event == DomainEvent::kStopped) shared->Set(Fate::kStopped);
+        if (event == DomainEvent::kLibvirtLost) shared->Set(Fate::kLibvirtLost);
+      })) {}
+
+MachineWatch::Fate MachineWatch::fate() const {
+  MutexLock lock(shared_->mutex);
+  return shared_->fate;
+}
+
+void MachineWatch::MarkKilled() { shared_->Set(Fate::kKilled); }
+
+bool MachineWatch::AwaitStopped(Deadline deadline) {
+  MutexLock lock(shared_->mutex);
+  const auto stopped = [this] { return shared_->stopped; };
+  // Not wait_until: the far end of the clock overflows in it.
+  const absl::Duration left = std::min(deadline.Left(), absl::Hours(24));
+  return shared_->changed.wait_for(shared_->mutex, absl::ToChronoNanoseconds(left), stopped);
+}
+
+}  // namespace rootwright

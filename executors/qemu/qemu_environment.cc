@@ -1,0 +1,299 @@
+#include "executors/qemu/qemu_environment.h"
+
+#include <sys/mount.h>
+#include <sys/random.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "executors/qemu/change_archive.h"
+#include "executors/qemu/machine_process.h"
+#include "vmimages/ext4.h"
+
+namespace rootwright {
+namespace {
+
+constexpr int kMaxVcpus = 8;
+constexpr int64_t kMinMemory = 128 << 20;
+// How long libvirt's word about an ended machine may take after the channel's end.
+constexpr absl::Duration kEventDelay = absl::Seconds(3);
+constexpr absl::Duration kProcessEnd = absl::Seconds(10);
+
+constexpr char kTarget[] = "/target";
+constexpr char kLower[] = "/rootwright/lower";
+constexpr char kUpper[] = "/rootwright/upper";
+constexpr char kWork[] = "/rootwright/work";
+
+absl::Status CheckSpec(const EnvironmentSpec& spec) {
+  const auto refuse = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("make a machine: ", spec.build_id, ": ", what));
+  };
+  if (spec.build_id.empty()) return refuse("the build has no id");
+  if (spec.vcpus < 1 || spec.vcpus > kMaxVcpus) {
+    return refuse(absl::StrCat(spec.vcpus, " virtual CPUs: 1 to ", kMaxVcpus, " are possible"));
+  }
+  if (spec.memory_bytes < kMinMemory) {
+    return refuse(absl::StrCat(FormatBytes(spec.memory_bytes), " of memory: it needs ", FormatBytes(kMinMemory)));
+  }
+  if (spec.disk_bytes <= 0) return refuse("no disk space");
+  if (!spec.work_folder.is_absolute()) return refuse("the work folder is not an absolute path");
+  return absl::OkStatus();
+}
+
+const char* ConsoleOf(Architecture architecture) {
+  switch (architecture) {
+    case Architecture::kArm64:
+    case Architecture::kArmhf:
+    case Architecture::kArmel:
+      return "ttyAMA0";
+    default:
+      return "ttyS0";
+  }
+}
+
+DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings, DomainSpec::Accelerator accelerator,
+                     const MachineFiles& files, const MachineImage& image) {
+  DomainSpec domain;
+  domain.name = absl::StrCat(kDomainPrefix, spec.build_id);
+  domain.architecture = spec.architecture;
+  domain.accelerator = accelerator;
+  domain.cpu_model = spec.cpu_model;
+  if (const auto found = settings.cpu_models.find(spec.architecture);
+      domain.cpu_model.empty() && found != settings.cpu_models.end()) {
+    domain.cpu_model = found->second;
+  }
+  if (domain.cpu_model.empty() && accelerator == DomainSpec::Accelerator::kKvm) domain.cpu_model = "host";
+  domain.vcpus = spec.vcpus;
+  domain.memory_bytes = spec.memory_bytes;
+  domain.translation_buffer_bytes = settings.translation_buffer_bytes;
+  domain.kernel = files.kernel();
+  domain.initrd = files.initrd();
+  // A kernel that panics ends the machine, which ends the build: at once, not at a deadline.
+  domain.command_line = absl::StrCat("console=", ConsoleOf(spec.architecture), " quiet loglevel=4 panic=-1");
+  domain.disks = {{std::string(kRootDisk), DiskFormat::kQcow2, files.root_disk(), image.root_disk, image.root_format},
+                  {std::string(kTreeDisk), DiskFormat::kRaw, files.tree_disk(), std::nullopt, DiskFormat::kRaw},
+                  {std::string(kOutDisk), DiskFormat::kRaw, files.out_disk(), std::nullopt, DiskFormat::kRaw}};
+  domain.console_file = files.console();
+  domain.guest_socket = files.socket();
+  return domain;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<QemuEnvironment>> QemuEnvironment::Create(
+    const EnvironmentSpec& spec, const MachineImage& image, const QemuSettings& settings,
+    DomainSpec::Accelerator accelerator, std::shared_ptr<LibvirtConnection> connection) {
+  RW_RETURN_IF_ERROR(CheckSpec(spec));
+  MachineFiles files(spec.work_folder);
+  if (absl::Status made = files.Make(spec, image, Deadline::In(absl::Minutes(1))); !made.ok()) {
+    files.Remove().IgnoreError();
+    return made;
+  }
+  return std::unique_ptr<QemuEnvironment>(new QemuEnvironment(DomainFor(spec, settings, accelerator, files, image),
+                                                              files, spec.disk_bytes, std::move(connection)));
+}
+
+QemuEnvironment::QemuEnvironment(DomainSpec domain, MachineFiles files, int64_t disk_bytes,
+                                 std::shared_ptr<LibvirtConnection> connection)
+    : domain_(std::move(domain)),
+      files_(std::move(files)),
+      disk_bytes_(disk_bytes),
+      connection_(std::move(connection)),
+      watch_(*connection_, domain_.name) {}
+
+QemuEnvironment::~QemuEnvironment() {
+  if (const absl::Status ended = End(absl::ZeroDuration()); !ended.ok()) {
+    spdlog::warn("{}", std::string(ended.message()));
+  }
+}
+
+absl::StatusOr<std::shared_ptr<GuestChannel>> QemuEnvironment::Channel() {
+  MutexLock lock(mutex_);
+  if (channel_ != nullptr) return channel_;
+  return absl::UnavailableError(absl::StrCat(domain_.name, ": the machine ",
+                                             phase_ == Phase::kEnded ? "has ended" : "has not been reached"));
+}
+
+void QemuEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
+  MutexLock lock(mutex_);
+  std::swap(channel_, channel);
+}
+
+absl::Status QemuEnvironment::Explain(const absl::Status& status, const std::stop_token& stop) {
+  const bool lost = absl::IsUnavailable(status) || (absl::IsCancelled(status) && !stop.stop_requested());
+  if (status.ok() || !lost) return status;
+  // The channel ends a moment before libvirt tells that the machine has.
+  if (watch_.fate() == MachineWatch::Fate::kAlive) watch_.AwaitStopped(Deadline::In(kEventDelay));
+  switch (watch_.fate()) {
+    case MachineWatch::Fate::kKilled:
+      return absl::UnavailableError(absl::StrCat(domain_.name, ": the machine was killed"));
+    case MachineWatch::Fate::kStopped:
+      return absl::UnavailableError(
+          absl::StrCat(domain_.name, ": the machine ended: last console lines:\n", files_.ConsoleTail()));
+    case MachineWatch::Fate::kLibvirtLost:
+      return absl::UnavailableError(absl::StrCat(domain_.name, ": libvirt: ", connection_->uri(),
+                                                 ": out of reach: is libvirtd running there?"));
+    case MachineWatch::Fate::kAlive:
+      break;
+  }
+  return absl::UnavailableError(absl::StrCat(domain_.name, ": ", std::string(status.message()),
+                                             ": last console lines:\n", files_.ConsoleTail()));
+}
+
+absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
+  {
+    MutexLock lock(mutex_);
+    if (phase_ != Phase::kMade || watch_.fate() == MachineWatch::Fate::kKilled) {
+      return absl::UnavailableError(absl::StrCat(domain_.name, ": the machine has ended"));
+    }
+    phase_ = Phase::kStarted;
+  }
+  RW_RETURN_IF_ERROR(connection_->CreateDomain(domain_.name, DomainXml(domain_)));
+  const absl::Status connected = ConnectGuest(deadline, stop);
+  // A Kill that came while libvirt made the domain found none to destroy.
+  if (watch_.fate() == MachineWatch::Fate::kKilled) Destroy().IgnoreError();
+  if (connected.ok()) return absl::OkStatus();
+  const absl::Status why = Explain(connected, stop);
+  if (!absl::IsDeadlineExceeded(why)) return Annotate(why, "boot");
+  return absl::DeadlineExceededError(absl::StrCat("boot: ", domain_.name, ": the guest has not answered in time: ",
+                                                  "last console lines:\n", files_.ConsoleTail()));
+}
+
+absl::Status QemuEnvironment::ConnectGuest(Deadline deadline, std::stop_token stop) {
+  const EitherStop either(stop, watch_.ended());
+  RW_ASSIGN_OR_RETURN(std::shared_ptr<GuestChannel> channel,
+                      GuestChannel::Connect(files_.socket(), deadline, either.token()));
+  // The machine has neither a battery for its clock nor much to make randomness from.
+  RW_RETURN_IF_ERROR(channel->SyncClock(Clock::Real().Wall(), deadline, either.token()));
+  std::string entropy(64, '\0');
+  if (getrandom(entropy.data(), entropy.size(), 0) < 0) return ErrnoStatus(errno, "get entropy", "the host");
+  RW_RETURN_IF_ERROR(channel->Reseed(entropy, deadline, either.token()));
+  SetChannel(std::move(channel));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CommandResult> QemuEnvironment::Run(const EnvironmentCommand& command, const OutputSink& sink,
+                                                   Deadline deadline, std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  absl::StatusOr<CommandResult> result = channel->Run(command, sink, deadline, either.token());
+  if (result.ok()) return result;
+  return Explain(result.status(), stop);
+}
+
+absl::Status QemuEnvironment::PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
+                                      std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  return Explain(channel->PutFile(path, mode, content, deadline, either.token()), stop);
+}
+
+absl::StatusOr<std::string> QemuEnvironment::GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
+                                                     std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  absl::StatusOr<std::string> content = channel->GetFile(path, max_bytes, deadline, either.token());
+  if (content.ok()) return content;
+  return Explain(content.status(), stop);
+}
+
+absl::StatusOr<std::string> QemuEnvironment::ImportTree(const std::filesystem::path& tree, const OutputSink&,
+                                                        Deadline deadline, std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  // The running machine has the disk but has read nothing that stays in its cache: the kernel
+  // drops what it knows of a block device when the last user closes it.
+  RW_RETURN_IF_ERROR(
+      Explain(MakeExt4(tree, files_.tree_disk(), disk_bytes_, kTreeDisk, deadline, either.token()), stop));
+  RW_RETURN_IF_ERROR(Explain(MountTree(*channel, deadline, either.token()), stop));
+  return std::string(kTarget);
+}
+
+absl::Status QemuEnvironment::MountTree(GuestChannel& channel, Deadline deadline, std::stop_token stop) {
+  const std::string target = kTarget;
+  // No redirects and no metacopies: the upper layer alone has to say all that changed.
+  // Volatile: nothing of it is to survive, so nothing is synced.
+  const std::string layers = absl::StrCat("lowerdir=", kLower, ",upperdir=", kUpper, ",workdir=", kWork,
+                                          ",redirect_dir=off,metacopy=off,index=off,volatile");
+  const GuestMount mounts[] = {
+      {absl::StrCat("serial:", kTreeDisk), kLower, "ext4", MS_RDONLY | MS_NOATIME, ""},
+      {"overlay", target, "overlay", 0, layers},
+      {"proc", target + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""},
+      {"sysfs", target + "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""},
+      {"devtmpfs", target + "/dev", "devtmpfs", MS_NOSUID, "mode=755"},
+      {"devpts", target + "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666"},
+      {"tmpfs", target + "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"},
+  };
+  EnvironmentCommand folders;
+  folders.argv = {"/bin/mkdir", "-p", kUpper, kWork};
+  RW_ASSIGN_OR_RETURN(const CommandResult made,
+                      channel.Run(folders, [](OutputStream, absl::string_view) {}, deadline, stop));
+  if (!made.ok()) return absl::InternalError(absl::StrCat(domain_.name, ": make the layers' folders: mkdir failed"));
+  for (const GuestMount& mount : mounts) {
+    RW_RETURN_IF_ERROR(Annotate(channel.Mount(mount, deadline, stop), absl::StrCat(domain_.name, ": mount the tree")));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive, Deadline deadline,
+                                            std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  absl::StatusOr<int64_t> size = WriteChangeArchive(*channel, kUpper, kOutDisk, deadline, either.token());
+  if (!size.ok()) return Annotate(Explain(size.status(), stop), absl::StrCat("export changes of ", domain_.name));
+  return CopyChangeArchive(files_.out_disk(), *size, archive);
+}
+
+absl::StatusOr<absl::Duration> QemuEnvironment::CpuTime() { return connection_->DomainCpuTime(domain_.name); }
+
+absl::Status QemuEnvironment::Destroy() {
+  const absl::Status destroyed = connection_->DestroyDomain(domain_.name);
+  if (destroyed.ok() || absl::IsNotFound(destroyed)) return absl::OkStatus();
+  // Nothing may be left because libvirt is away; when it is back it sees that the machine is gone.
+  const absl::Status killed = KillMachineProcess(domain_.name, files_.root_disk(), Deadline::In(kProcessEnd));
+  return killed.ok() ? absl::OkStatus() : destroyed;
+}
+
+absl::Status QemuEnvironment::End(absl::Duration grace) {
+  std::shared_ptr<GuestChannel> channel;
+  bool started;
+  {
+    MutexLock lock(mutex_);
+    if (phase_ == Phase::kEnded) return absl::OkStatus();
+    started = phase_ == Phase::kStarted;
+    channel = std::move(channel_);
+    channel_ = nullptr;
+  }
+  const Deadline deadline = Deadline::In(grace);
+  const bool orderly = started && channel != nullptr && grace > absl::ZeroDuration() &&
+                       watch_.fate() == MachineWatch::Fate::kAlive &&
+                       channel->Shutdown(deadline, watch_.ended()).ok() && watch_.AwaitStopped(deadline);
+  if (channel != nullptr) channel->Close();
+  if (started && !orderly) RW_RETURN_IF_ERROR(Annotate(Destroy(), "end"));
+  RW_RETURN_IF_ERROR(files_.Remove());
+  MutexLock lock(mutex_);
+  phase_ = Phase::kEnded;
+  return absl::OkStatus();
+}
+
+void QemuEnvironment::Kill() {
+  watch_.MarkKilled();
+  std::shared_ptr<GuestChannel> channel;
+  {
+    MutexLock lock(mutex_);
+    if (phase_ != Phase::kStarted) {
+      // It will not start any more; End removes the files.
+      return;
+    }
+    channel = channel_;
+  }
+  if (channel != nullptr) channel->Close();
+  if (const absl::Status destroyed = Destroy(); !destroyed.ok()) {
+    spdlog::warn("kill: {}", std::string(destroyed.message()));
+  }
+}
+
+}  // namespace rootwright

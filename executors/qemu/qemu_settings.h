@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "base/architecture.h"
+#include "executors/qemu/libvirt_connection.h"
+
+namespace rootwright {
+
+// What an agent's configuration says about machines.
+struct QemuSettings {
+  LibvirtSettings libvirt{.uri = "qemu:///system"};
+  // Every build's work folder lies below it; machines with disks elsewhere are another agent's.
+  std::filesystem::path work_folder;
+  // Unlisted architectures have DefaultCpuModel's.
+  std::map<Architecture, std::string> cpu_models;
+  // Memory that a machine takes beside its own, for translated code.
+  int64_t translation_buffer_bytes = 256 << 20;
+};
+
+}  // namespace rootwright
