@@ -53,7 +53,7 @@ class FrameParser {
   // The next whole frame. Once kBroken, always kBroken, until Hunt.
   Result Next(Frame& frame);
 
-  // The last frame was not the one looked for: hunts on behind it.
+  // The last frame was not the one looked for, or the bytes are broken: hunts on from there.
   void HuntOn();
   // Forgets what is there and hunts.
   void Hunt();

@@ -49,8 +49,7 @@ class GuestRun {
   GuestWire& wire_;
   const uint32_t request_;
   const OutputSink& sink_;
-  // Bytes of output that the guest may send now, and that it has not been credited for.
-  uint32_t window_ = 0;
+  // Bytes of output taken that the guest has no credit for yet.
   uint32_t uncredited_ = 0;
 };
 

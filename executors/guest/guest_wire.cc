@@ -100,11 +100,15 @@ absl::StatusOr<std::optional<guest::Frame>> GuestWire::Next(Deadline deadline, c
 absl::Status GuestWire::Greet(Deadline deadline, const StopFd& stop) {
   guest::Hello hello;
   hello.nonce = MakeNonce();
-  for (;;) {
-    if (unsent() == 0) RW_RETURN_IF_ERROR(Send(hello));
-    const Deadline again = Earlier(deadline, Deadline::In(kGreetingInterval));
-    const auto frame = Next(again, stop);
-    if (absl::IsDeadlineExceeded(frame.status()) && !deadline.Passed()) continue;
+  RW_RETURN_IF_ERROR(Send(hello));
+  for (Deadline again = Deadline::In(kGreetingInterval);;) {
+    const auto frame = Next(Earlier(deadline, again), stop);
+    if (absl::IsDeadlineExceeded(frame.status()) && !deadline.Passed()) {
+      // One that still waits in the socket is as good as another.
+      if (unsent() == 0) RW_RETURN_IF_ERROR(Send(hello));
+      again = Deadline::In(kGreetingInterval);
+      continue;
+    }
     if (absl::IsDeadlineExceeded(frame.status())) {
       return absl::DeadlineExceededError("guest channel: the guest has not said hello in time");
     }

@@ -92,16 +92,19 @@ void Session::Reset() {
 bool Session::Take(size_t size) {
   parser_.Commit(size);
   stalled_since_ = 0;
+  bool clean = true;
   for (;;) {
     Frame frame;
     const FrameParser::Result result = parser_.Next(frame);
-    if (result == FrameParser::Result::kFrame && Handle(frame)) continue;
     if (result == FrameParser::Result::kNeedMore) break;
-    Reset();
-    return false;
+    if (result == FrameParser::Result::kFrame && Handle(frame)) continue;
+    // A new greeting may be behind it already.
+    clean = false;
+    Abandon();
+    parser_.HuntOn();
   }
   if (parser_.in_frame()) stalled_since_ = Now();
-  return true;
+  return clean;
 }
 
 template <typename Message>
