@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/architecture.h"
+#include "rootwright/v1/build.pb.h"
+
+namespace rootwright {
+
+// The agent's configuration with every default filled in. agent/config.proto says what each
+// field means.
+struct AgentConfig {
+  std::string name;
+  std::string master = "127.0.0.1:7420";
+  std::filesystem::path state_folder = "/var/lib/rootwright";
+  std::filesystem::path image_folder = "/var/cache/rootwright/images";
+  std::filesystem::path package_folder = "/var/cache/rootwright/packages";
+  std::string libvirt_uri = "qemu:///system";
+  std::string admin_listen = "127.0.0.1:0";
+  int slots = 1;
+  std::map<std::string, std::string> labels;
+  v1::Limits default_limits;
+  v1::Limits maximum_limits;
+  std::string apt_mirror = "http://deb.debian.org/debian";
+  std::filesystem::path apt_keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  // Empty: all that the host can build.
+  std::set<Architecture> targets;
+  std::string log_level = "info";
+};
+
+// Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",
+// one a line. An empty text is a good configuration.
+absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::string_view origin);
+
+// The same from a file.
+absl::StatusOr<AgentConfig> ReadAgentConfig(const std::filesystem::path& path);
+
+}  // namespace rootwright

@@ -1,0 +1,76 @@
+#include "agent/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+
+namespace rootwright {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Refusal(absl::string_view text) {
+  const absl::StatusOr<AgentConfig> config = ParseAgentConfig(text, "agent.textproto");
+  return config.ok() ? "accepted" : std::string(config.status().message());
+}
+
+TEST(AgentConfig, EmptyTextIsAllDefaults) {
+  const absl::StatusOr<AgentConfig> config = ParseAgentConfig("", "x");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_FALSE(config->name.empty());
+  EXPECT_EQ(config->slots, 1);
+  EXPECT_EQ(config->default_limits.vcpus(), 1);
+  EXPECT_EQ(config->maximum_limits.vcpus(), 8);
+  EXPECT_TRUE(config->targets.empty());
+}
+
+TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
+  const char* source = std::getenv("ROOTWRIGHT_SOURCE");
+  ASSERT_NE(source, nullptr);
+  const absl::StatusOr<AgentConfig> example = ReadAgentConfig(absl::StrCat(source, "/examples/agent.textproto"));
+  const absl::StatusOr<AgentConfig> empty = ParseAgentConfig("", "x");
+  ASSERT_TRUE(example.ok()) << example.status();
+  EXPECT_EQ(example->master, empty->master);
+  EXPECT_EQ(example->state_folder, empty->state_folder);
+  EXPECT_EQ(example->image_folder, empty->image_folder);
+  EXPECT_EQ(example->package_folder, empty->package_folder);
+  EXPECT_EQ(example->libvirt_uri, empty->libvirt_uri);
+  EXPECT_EQ(example->admin_listen, empty->admin_listen);
+  EXPECT_EQ(example->slots, empty->slots);
+  EXPECT_EQ(example->default_limits.SerializeAsString(), empty->default_limits.SerializeAsString());
+  EXPECT_EQ(example->maximum_limits.SerializeAsString(), empty->maximum_limits.SerializeAsString());
+  EXPECT_EQ(example->apt_mirror, empty->apt_mirror);
+  EXPECT_EQ(example->apt_keyring, empty->apt_keyring);
+}
+
+TEST(AgentConfig, OneLimitReplacesOneDefault) {
+  const absl::StatusOr<AgentConfig> config = ParseAgentConfig("default_limits { vcpus: 2 }", "x");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->default_limits.vcpus(), 2);
+  EXPECT_EQ(config->default_limits.memory_bytes(), int64_t{1} << 30);
+}
+
+TEST(AgentConfig, UnknownFieldIsNamedWithItsPlace) {
+  EXPECT_THAT(Refusal("name: \"a\"\nslot: 2\n"), HasSubstr("agent.textproto:2:"));
+  EXPECT_THAT(Refusal("name: \"a\"\nslot: 2\n"), HasSubstr("slot"));
+}
+
+TEST(AgentConfig, EveryMistakeIsTold) {
+  const std::string refusal = Refusal("slots: 65\nstate_folder: \"here\"\ntargets: \"pdp11\"\nlog_level: \"loud\"\n");
+  EXPECT_THAT(refusal, HasSubstr("agent.textproto:1:1: slots"));
+  EXPECT_THAT(refusal, HasSubstr("agent.textproto:2:1: state_folder: 'here' is not an absolute path"));
+  EXPECT_THAT(refusal, HasSubstr("agent.textproto:3:1: targets: 'pdp11'"));
+  EXPECT_THAT(refusal, HasSubstr("agent.textproto:4:1: log_level"));
+}
+
+TEST(AgentConfig, DefaultBeyondItsMaximumIsRefused) {
+  EXPECT_THAT(Refusal("maximum_limits { memory_bytes: 1000 }"), HasSubstr("default_limits"));
+}
+
+TEST(AgentConfig, BadNameIsRefused) { EXPECT_THAT(Refusal("name: \"Builder 1\""), HasSubstr("'Builder 1'")); }
+
+}  // namespace
+}  // namespace rootwright
