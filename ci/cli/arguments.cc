@@ -66,7 +66,8 @@ class Parser {
     std::vector<std::string> plain;
     for (size_t i = 0; i < words_.size() && words_[i] != "--"; ++i) {
       if (absl::StartsWith(words_[i], "-")) {
-        const OptionSpec* global = FindIn(globals_, absl::StripPrefix(words_[i], "--"));
+        const OptionSpec* global = words_[i].size() == 2 ? FindLetter(words_[i][1])
+                                                         : FindIn(globals_, absl::StripPrefix(words_[i], "--"));
         if (global != nullptr && global->value != nullptr) ++i;
         continue;
       }
@@ -233,7 +234,8 @@ absl::StatusOr<Arguments> ParseArguments(const std::vector<std::string>& words,
 
 std::string Closest(absl::string_view word, const std::vector<std::string>& names) {
   std::string best;
-  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
+  // Two letters that changed places count as two.
+  size_t best_distance = (word.size() < 4 ? 1 : std::max<size_t>(2, word.size() / 3)) + 1;
   for (const std::string& name : names) {
     const size_t distance = Distance(word, name);
     if (distance < best_distance) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -19,7 +21,9 @@ _rootwright() {
     if [[ -n $skip ]]; then skip=; continue; fi
     case $word in
       --) return ;;
-      --master|-m) skip=1 ;;
+      )";
+
+constexpr const char* kAfterValued = R"() skip=1 ;;
       -*) ;;
       *) plain+=("$word") ;;
     esac
@@ -66,6 +70,23 @@ std::string OptionWords(const std::vector<OptionSpec>& options) {
   std::vector<std::string> words;
   for (const OptionSpec& option : options) words.push_back(absl::StrCat("--", option.name));
   return absl::StrJoin(words, " ");
+}
+
+// Every spelling of an option that takes a value, as a bash pattern.
+std::string ValuedPattern() {
+  std::vector<std::string> words;
+  const auto take = [&words](const std::vector<OptionSpec>& options) {
+    for (const OptionSpec& option : options) {
+      if (option.value == nullptr) continue;
+      words.push_back(absl::StrCat("--", option.name));
+      if (option.letter != 0) words.push_back(absl::StrCat("-", std::string(1, option.letter)));
+    }
+  };
+  take(GlobalOptions());
+  for (const CommandSpec& command : Commands()) take(command.options);
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return absl::StrJoin(words, "|");
 }
 
 // Values after an option; the same option means the same in every command.
@@ -118,7 +139,7 @@ std::string CommandCases() {
 }  // namespace
 
 std::string BashCompletion() {
-  return absl::StrCat(kPreamble, ValueCases(), "  esac\n  options=\"", OptionWords(GlobalOptions()),
+  return absl::StrCat(kPreamble, ValuedPattern(), kAfterValued, ValueCases(), "  esac\n  options=\"", OptionWords(GlobalOptions()),
                       "\"\n  case \"${plain[*]:0:2}\" in\n", CommandCases(), kEnding);
 }
 

@@ -1,0 +1,81 @@
+#include "ci/cli/build_view.h"
+
+#include "tests/ci/cli/story.h"
+
+namespace rootwright::cli {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1000000060) + absl::Milliseconds(200);
+
+std::string Picture(const Story& story, int rows = 40, const std::string& notice = "") {
+  BuildView view;
+  for (const auto& message : story.messages()) view.Apply(message);
+  view.SetNotice(notice);
+  return Render(view.Lines(kNow, rows), Colour::kOff);
+}
+
+TEST(BuildView, ShowsRunningStepWithProgressAndStepsToCome) { ExpectGolden("view_running.txt", Picture(Story::Install())); }
+
+TEST(BuildView, ColoursMarksOnly) {
+  BuildView view;
+  const Story story = Story::Install();
+  for (const auto& message : story.messages()) view.Apply(message);
+  ExpectGolden("view_colour.txt", Render(view.Lines(kNow, 40), Colour::kOn, 100));
+}
+
+TEST(BuildView, FoldsFinishedStepsOnLowTerminal) {
+  const std::string picture = Picture(Story::Install(), 6);
+  ExpectGolden("view_low.txt", picture);
+  EXPECT_LE(std::count(picture.begin(), picture.end(), '\n'), 6);
+}
+
+TEST(BuildView, NeverTakesMoreRowsThanThereAre) {
+  for (int rows = 1; rows < 20; ++rows) {
+    const std::string picture = Picture(Story::Install(), rows, "notice");
+    EXPECT_LE(std::count(picture.begin(), picture.end(), '\n'), rows);
+  }
+}
+
+TEST(BuildView, ShowsReasonOfFailedStepAndNothingToCome) {
+  Story story = Story::Install();
+  story.Event("step_finished { step: 'install_packages' state: STEP_STATE_FAILED exit_code: 1 wall { seconds: 94 } "
+              "reason: 'install packages: greeter: exit 1' }");
+  ExpectGolden("view_failed.txt", Picture(story));
+}
+
+TEST(BuildView, BeginsAnewWithNextAttempt) {
+  Story story = Story::Install();
+  story.Build("state: BUILD_STATE_QUEUED attempt: 1 infrastructure_error { message: 'boot: guest: kernel panic' }");
+  story.Build("state: BUILD_STATE_LEASED attempt: 2 agent: 'builder-2' started_at { seconds: 1000000050 }");
+  story.Event("step_started { step: 'prepare_image' index: 1 count: 13 }", 2);
+  ExpectGolden("view_again.txt", Picture(story));
+}
+
+TEST(BuildView, SaysWhyItWaits) {
+  BuildView view;
+  Story story;
+  story.Build("state: BUILD_STATE_QUEUED attempt: 1");
+  for (const auto& message : story.messages()) view.Apply(message);
+  view.Explain(Parse<v1::ExplainPendingResponse>(
+      "summary: 'no agent offers target riscv64' queue_position: 2 "
+      "agents { agent: 'builder-1' reasons { kind: KIND_TARGET message: 'offers arm64, amd64, not riscv64' } } "
+      "agents { agent: 'builder-2' reasons { kind: KIND_TARGET message: 'offers arm64, amd64, not riscv64' } } "
+      "agents { agent: 'builder-3' reasons { kind: KIND_DRAINED message: 'is drained: \"new disk\"' } }"));
+  ExpectGolden("view_waiting.txt", Render(view.Lines(kNow, 40), Colour::kOff));
+}
+
+TEST(BuildView, ShowsWarningsAndNotice) {
+  Story story = Story::Install();
+  story.Event("warning { step: 'install_packages' message: 'no \\033[31mKVM' }");
+  ExpectGolden("view_notice.txt", Picture(story, 40, "! the link to the master is lost"));
+}
+
+TEST(BuildView, CountsStepsThatItCannotName) {
+  Story story;
+  story.Build("state: BUILD_STATE_RUNNING attempt: 1");
+  story.Event("step_started { step: 'run_command' index: 1 count: 4 }");
+  EXPECT_NE(Picture(story).find("    3 more\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rootwright::cli
