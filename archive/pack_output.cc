@@ -31,7 +31,7 @@ namespace {
 
 // Jobs of this size keep memory low and the result independent of the machine: it depends
 // on job size and level, not on how many threads there are.
-constexpr int kZstdJob = 4 << 20;
+constexpr int kZstdJob = 2 << 20;
 
 class ZstdCompressor : public PackOutput::Compressor {
  public:
