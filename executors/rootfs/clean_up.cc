@@ -59,7 +59,7 @@ class CleanUp : public Step {
     std::string script = absl::StrCat("set --", Quoted(KeysFromOverlays()), "\n", kRemoveHostKeys, kCleanUp);
     // Ours only: an overlay may have replaced it.
     absl::StrAppend(&script, "if grep -qs 'Placed by Rootwright' /", kPolicyPath, "; then rm /", kPolicyPath, "; fi\n");
-    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {script, "", {}, {}}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {script, "", {}, {}, {}}));
     if (absl::StrContains(outcome.tail.LastLines(20), "removed /etc/ssh/ssh_host_")) {
       context.reporter.Warn("ssh host keys removed: each device must make its own, e.g. by 'ssh-keygen -A' at boot");
     }

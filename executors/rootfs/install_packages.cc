@@ -89,6 +89,7 @@ class InstallPackages : public Step {
                                      kRunPreinsts),
                         PreinstList(),
                         {},
+                        {},
                         {}};
     std::string pending;
     script.take_stdout = [&](absl::string_view data) {
@@ -114,7 +115,7 @@ class InstallPackages : public Step {
     DpkgStatus status;
     OutputTail of_package;
     std::string failed_output;
-    TargetScript script{kConfigure, "", {}, {}};
+    TargetScript script{kConfigure, "", {}, {}, {}};
     script.take_stdout = [&](absl::string_view data) {
       for (const DpkgStatus::Change& change : status.Append(data)) {
         context.reporter.Progress({status.done(), total(), change.phase, change.item});
@@ -143,7 +144,7 @@ class InstallPackages : public Step {
   }
 
   absl::Status Audit(StepContext& context, StepResult& result) {
-    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {kAudit, "", {}, {}}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {kAudit, "", {}, {}, {}}));
     AddUse(outcome.result, result);
     if (!outcome.result.ok()) {
       Fail(result, outcome, outcome.result.exit_code,
@@ -156,7 +157,7 @@ class InstallPackages : public Step {
     std::string undo;
     for (const UsedShortcut& shortcut : state_.shortcuts) absl::StrAppend(&undo, shortcut.undo);
     if (undo.empty()) return absl::OkStatus();
-    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {undo, "", {}, {}}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {undo, "", {}, {}, {}}));
     AddUse(outcome.result, result);
     if (outcome.result.ok()) return absl::OkStatus();
     return absl::InternalError(absl::StrCat("take host shortcuts out of the target: ", outcome.Ending(), ": ",

@@ -35,7 +35,7 @@ class PreInstall : public Step {
       RW_ASSIGN_OR_RETURN(state_.root, state_.preparation.environment->ImportTree(
                                            state_.paths.tree(), context.LogSink(), context.deadline, context.stop));
     }
-    RW_ASSIGN_OR_RETURN(const TargetOutcome mounted, RunInTarget(state_, context, {kMountWhatIsMissing, "", {}, {}}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome mounted, RunInTarget(state_, context, {kMountWhatIsMissing, "", {}, {}, {}}));
     if (!mounted.result.ok()) {
       return absl::InternalError(absl::StrCat("make /proc and /dev in the target: ", mounted.Ending(), ": ",
                                               mounted.tail.LastLines(2)));
@@ -64,6 +64,7 @@ class PreInstall : public Step {
   absl::Status ApplyShortcuts(StepContext& context) {
     state_.shortcuts.clear();
     if (state_.request.disabled_shortcuts.count("all") != 0) return absl::OkStatus();
+    RW_RETURN_IF_ERROR(MakeFolders(state_.paths.tree() / kTreeWorkFolder / "original"));
     const ShortcutContext work{state_.paths.tree(),
                                state_.request.environment.architecture,
                                state_.plan,

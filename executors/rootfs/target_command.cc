@@ -37,20 +37,20 @@ std::string TargetOutcome::Ending() const {
   return result.signal != 0 ? absl::StrCat("signal ", result.signal) : absl::StrCat("exit ", result.exit_code);
 }
 
-std::map<std::string, std::string> TargetVariables(const RootfsState& state) {
+std::map<std::string, std::string> TargetVariables() {
   return {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
           {"HOME", "/root"},
           {"LC_ALL", "C.UTF-8"},
           {"TERM", "dumb"},
           {"DEBIAN_FRONTEND", "noninteractive"},
-          {"DEBCONF_NONINTERACTIVE_SEEN", "true"},
-          {"SOURCE_DATE_EPOCH", absl::StrCat(absl::ToUnixSeconds(state.source_date))}};
+          {"DEBCONF_NONINTERACTIVE_SEEN", "true"}};
 }
 
 absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context, const TargetScript& script) {
   EnvironmentCommand command;
   command.argv = {"/bin/sh", "-ec", script.script};
-  command.variables = TargetVariables(state);
+  command.variables = TargetVariables();
+  command.variables.insert(script.variables.begin(), script.variables.end());
   command.root = state.root;
   command.input = script.input;
   TargetOutcome outcome;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -35,7 +36,7 @@ struct TargetOutcome {
 
 // The environment of everything that runs in the target, as Debian's installers have it: no
 // questions, one locale, no display.
-std::map<std::string, std::string> TargetVariables(const RootfsState& state);
+std::map<std::string, std::string> TargetVariables();
 
 // Runs `sh -ec script` in the target; both streams go to the log. With `take_stdout` the
 // first stream goes there instead.
@@ -46,6 +47,8 @@ struct TargetScript {
   std::function<void(absl::string_view)> take_stdout;
   // Called with standard error, besides the log.
   std::function<void(absl::string_view)> see_stderr;
+  // Added to TargetVariables.
+  std::map<std::string, std::string> variables;
 };
 absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context, const TargetScript& script);
 

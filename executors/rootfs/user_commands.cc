@@ -10,13 +10,16 @@ namespace rootwright {
 absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context, const std::string& step,
                                            const std::vector<SpecCommand>& commands) {
   StepResult result;
+  // Not for the packages' scripts: Python would then write bytecode of another kind.
+  const std::map<std::string, std::string> variables = {
+      {"SOURCE_DATE_EPOCH", absl::StrCat(absl::ToUnixSeconds(state.source_date))}};
   int64_t done = 0;
   for (const SpecCommand& command : commands) {
     const std::string text(absl::StripTrailingAsciiWhitespace(command.text));
     const std::string first_line = text.substr(0, text.find('\n'));
     context.reporter.Progress({done++, static_cast<int64_t>(commands.size()), "running", first_line});
     context.reporter.Log(OutputStream::kStdout, absl::StrCat("+ ", text, "\n"));
-    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state, context, {command.text, "", {}, {}}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state, context, {command.text, "", {}, {}, variables}));
     AddUse(outcome.result, result);
     if (outcome.result.ok()) continue;
     const std::string last = outcome.tail.LastLines(1);
