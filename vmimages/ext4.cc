@@ -63,8 +63,12 @@ absl::Status MakeExt4(const std::filesystem::path& folder, const std::filesystem
                       {"LC_ALL", "C.UTF-8"},
                       // Time stamps of the file system itself; those of files come from the files.
                       {"E2FSPROGS_FAKE_TIME", "1"}};
-  RW_ASSIGN_OR_RETURN(const SubprocessResult result, RunSubprocess(spec, deadline, std::move(stop)));
-  if (result.ok()) return absl::OkStatus();
+  RW_ASSIGN_OR_RETURN(const SubprocessResult result, RunSubprocess(spec, deadline, stop));
+  if (result.ok()) {
+    // What e2fsck would need; the folder does not have it.
+    const SubprocessSpec tidy{.argv = {"debugfs", "-w", "-R", "rmdir /lost+found", image.string()}};
+    return Annotate(CheckSubprocess(tidy, deadline, std::move(stop)).status(), "make ext4");
+  }
   const std::string what = absl::StrCat("make ext4: ", image.string(), ": ");
   const std::string said(absl::StripAsciiWhitespace(result.error_output));
   if (absl::StrContains(said, "Could not allocate") || absl::StrContains(said, "No free space") ||

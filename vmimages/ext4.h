@@ -16,9 +16,9 @@ namespace rootwright {
 // no loop device; the caller must be root if the files are not all its own.
 //
 // `image` is made when it is not there, and never shortened: what was in it is given back
-// to the host as holes, so the file takes the room of its content only. No journal, for a
-// disk that is thrown away after a crash needs none; nothing is synced. Equal calls on an
-// unchanged folder give equal file systems but for inode order.
+// to the host as holes, so the file takes the room of its content only. No journal: a disk
+// that is thrown away after a crash needs none. Equal calls on an unchanged folder give equal
+// file systems. The folder itself lends nothing: the top belongs to root and has mode 0755.
 //
 // ResourceExhausted when the folder does not fit.
 absl::Status MakeExt4(const std::filesystem::path& folder, const std::filesystem::path& image,

@@ -48,8 +48,10 @@ ImageDescription FromJsonValue(const json& value) {
                                .packages = {},
                                .tools = value.at("tools")};
   for (const json& file : value.at("files")) {
+    // Not as a number of any kind: one beyond int64_t's range must not be converted.
+    const auto size = file.at("size_bytes").get_ref<const json::number_unsigned_t&>();
     description.files.push_back(
-        {.name = file.at("name"), .size_bytes = file.at("size_bytes"), .sha256 = file.at("sha256")});
+        {.name = file.at("name"), .size_bytes = static_cast<int64_t>(size), .sha256 = file.at("sha256")});
   }
   for (const json& package : value.at("packages")) {
     description.packages.push_back({.name = package.at("name"),

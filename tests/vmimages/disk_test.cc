@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "base/subprocess.h"
 #include "vmimages/ext4.h"
 #include "vmimages/overlay.h"
@@ -53,6 +54,18 @@ TEST_F(DiskTest, Ext4HoldsTheFolder) {
   EXPECT_THAT(Output({"debugfs", "-R", "stat /etc/link", image().string()}),
               HasSubstr("Fast link dest: \"motd\""));
   Output({"e2fsck", "-f", "-n", image().string()});
+}
+
+TEST_F(DiskTest, Ext4HoldsNothingElse) {
+  ASSERT_TRUE(MakeImage(64 * kMiB).ok());
+  EXPECT_THAT(Output({"debugfs", "-R", "ls -p /", image().string()}), testing::Not(HasSubstr("lost+found")));
+}
+
+TEST_F(DiskTest, Ext4IsTheSameForTheSameFolder) {
+  ASSERT_TRUE(MakeImage(64 * kMiB).ok());
+  const std::string first = Sha256::OfFile(image()).value();
+  ASSERT_TRUE(MakeImage(64 * kMiB).ok());
+  EXPECT_EQ(Sha256::OfFile(image()).value(), first);
 }
 
 TEST_F(DiskTest, Ext4LeavesTheKernelNothingToInitialise) {

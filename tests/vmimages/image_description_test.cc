@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
 namespace rootwright {
@@ -46,6 +47,14 @@ TEST(ImageDescription, IsRefusedWhenAnythingInItWasChanged) {
 TEST(ImageDescription, IsRefusedWhenItIsNotOne) {
   for (const char* text : {"", "{", "null", "[]", "{}", R"({"name": 1})", "\xff\xfe"}) {
     EXPECT_TRUE(absl::IsDataLoss(ParseImageDescription(text).status())) << text;
+  }
+}
+
+TEST(ImageDescription, IsRefusedWhenASizeIsNone) {
+  for (const char* size : {"1e300", "-1", "true", "\"512\"", "99999999999999999999"}) {
+    const std::string changed = absl::StrReplaceAll(
+        ToJson(Example()), {{"\"size_bytes\": 512", absl::StrCat("\"size_bytes\": ", size)}});
+    EXPECT_TRUE(absl::IsDataLoss(ParseImageDescription(changed).status())) << size;
   }
 }
 

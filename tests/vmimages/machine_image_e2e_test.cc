@@ -138,6 +138,18 @@ TEST_F(MachineImageTest, IsHandedOutAgainWithoutBeingMade) {
   EXPECT_EQ(reports, 0);
 }
 
+TEST_F(MachineImageTest, IsMadeForAnotherArchitecture) {
+  const auto folder = ScopedFolder::Create(testing::TempDir(), "amd64-");
+  ASSERT_TRUE(folder.ok());
+  MachineImages::Options options = TestOptions();
+  options.store = folder->path() / "images";
+  const auto image = MachineImages(options).Prepare(Architecture::kAmd64, {}, {}, {});
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_EQ(image->name, "debian-12-amd64");
+  EXPECT_THAT(Output({"cmake", "-E", "tar", "tf", image->initrd.string()}),
+              HasSubstr("modules/overlay.ko\n"));
+}
+
 TEST_F(MachineImageTest, IsNotMadeWhenStopped) {
   const auto folder = ScopedFolder::Create(testing::TempDir(), "stopped-");
   ASSERT_TRUE(folder.ok());
