@@ -70,7 +70,7 @@ absl::Status Sessions::Receive(const std::shared_ptr<Session>& session, v1::Atta
       TakeEvents(turn, *session, std::move(*message.mutable_event_batch()));
       break;
     case v1::AttachRequest::kDraining:
-      agent.drained_by_itself = true;
+      agent.drained_by_itself = !message.draining().resumed();
       agent.own_drain_reason = message.draining().reason();
       break;
     default:
