@@ -13,7 +13,7 @@ const OperandSpec kBuildId = {"ID", Need::kRequired, Kind::kBuild, "id of a buil
 const OperandSpec kAgentName = {"NAME", Need::kRequired, Kind::kAgent, "name of an agent, as 'agent list' shows it"};
 
 const OptionSpec kLog = {"log", 'l', nullptr, "show the log lines of all steps too (plain lines only)"};
-const OptionSpec kOutput = {"output", 'o', "FOLDER", "where artifacts go; default ./out/ID"};
+const OptionSpec kOutput = {"output", 'o', "FOLDER", "artifacts go to FOLDER/ID; default ./out"};
 const OptionSpec kNoDownload = {"no-download", 0, nullptr, "leave the artifacts with the master"};
 const OptionSpec kReconnect = {"reconnect-for", 0, "TIME", "how long to look for a lost master; default 10m"};
 const OptionSpec kReason = {"reason", 'r', "TEXT", "shown to people"};
@@ -108,7 +108,7 @@ std::vector<CommandSpec> OtherCommands() {
       {"artifact get", "Fetch artifacts and verify them",
        "A fetch that was broken off goes on where it stopped. A file has its own name only once its SHA-256 agrees.",
        {kBuildId, {"NAME", Need::kOptional, Kind::kArtifact, "one artifact; default all"}},
-       {kOutput, kReconnect},
+       {{"output", 'o', "FOLDER", "artifacts go there; default ./out/ID"}, kReconnect},
        nullptr,
        "rootwright artifact get 7f3a\n"
        "rootwright artifact get 7f3a rootfs.tar.zst -o images"},
@@ -121,8 +121,8 @@ std::vector<CommandSpec> OtherCommands() {
        "rootwright agent resume builder-3"},
       {"spec check", "Check a specification without building it",
        "Says file, line and column of each mistake. Needs no master. Exit code 2 when there is one.\n"
-       "Host shortcuts that 'build submit --disable-shortcut' knows: ca-certificates, python-bytecode, ssh-host-keys,\n"
-       "overlay-delta; 'all' for every one.",
+       "Host shortcuts that 'build submit --disable-shortcut' knows: ca-certificates, idle-preinsts, python-bytecode,\n"
+       "ssh-host-keys, systemd-helper; 'all' for every one.",
        {{"FOLDER", Need::kOptional, Kind::kFolder, "folder with configuration.yml; default the present one"}},
        {},
        nullptr,

@@ -19,7 +19,11 @@ class Follower {
         stream_(client, options.stream),
         explain_at_(Deadline::In(options.explain_after)) {}
 
+  // On the thread of Interrupts.
   void Press(Interrupts::Kind kind) {
+    const Instant now = std::chrono::steady_clock::now();
+    if (last_press_.has_value() && Since(*last_press_, now) < options_.one_press) return;
+    last_press_ = now;
     if (kind == Interrupts::Kind::kTerminate) terminated_ = true;
     stream_.Interrupt();
   }
@@ -82,6 +86,7 @@ class Follower {
   const FollowOptions options_;
   EventStream stream_;
   std::atomic<bool> terminated_ = false;
+  std::optional<Instant> last_press_;  // of Press's thread alone
   bool waiting_ = false;
   int presses_ = 0;
   Deadline explain_at_;

@@ -16,6 +16,9 @@ struct FollowOptions {
   StreamOptions stream;
   // After the first Ctrl-C: how long a second one still means "cancel the build".
   absl::Duration second_press_within = absl::Seconds(3);
+  // Presses closer together count as one: timeout(1) and some shells send each signal both
+  // to the process and to its group.
+  absl::Duration one_press = absl::Milliseconds(200);
   // A build that waits longer than this is explained, and again so often.
   absl::Duration explain_after = absl::Milliseconds(500);
   absl::Duration explain_every = absl::Seconds(5);

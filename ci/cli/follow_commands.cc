@@ -22,9 +22,9 @@ absl::StatusOr<absl::Duration> ReconnectTime(const Session& session) {
   return ParseTimeSpan(session.arguments.Get("reconnect-for", "10m"));
 }
 
-std::filesystem::path OutputFolder(const Session& session, const std::string& build_id) {
-  const std::string given = session.arguments.Get("output");
-  return given.empty() ? std::filesystem::path("./out") / build_id : std::filesystem::path(given);
+// One folder for each build, so that a second build does not write over the first.
+std::filesystem::path FolderOfBuild(const Session& session, const std::string& build_id) {
+  return std::filesystem::path(session.arguments.Get("output", "./out")) / build_id;
 }
 
 // The end of the failing step's log; nothing when that cannot be had.
@@ -68,7 +68,7 @@ absl::StatusOr<ExitCode> FollowToTheEnd(Session& session, BuildClient& client, I
   ending.log_tail = FailureTail(client, ending.build);
   interrupts.SetHandler(nullptr);  // from here on Ctrl-C simply leaves
   if (fetch == Fetch::kArtifacts && ending.build.outcome() == v1::OUTCOME_SUCCEEDED) {
-    DownloadOptions download{ending.build.id(), OutputFolder(session, ending.build.id()), options.stream.reconnect_for};
+    DownloadOptions download{ending.build.id(), FolderOfBuild(session, ending.build.id()), options.stream.reconnect_for};
     for (const v1::Artifact& artifact : ending.build.artifacts()) {
       RW_ASSIGN_OR_RETURN(const auto path, DownloadArtifact(client, artifact, download, {}));
       ending.files[artifact.name()] = path.string();
@@ -129,7 +129,8 @@ absl::StatusOr<ExitCode> ArtifactGet(Session& session) {
   BuildClient client(channel, session.master);
   RW_ASSIGN_OR_RETURN(const v1::Build build, client.Get(session.arguments.Operand(0)));
   RW_ASSIGN_OR_RETURN(const v1::ListArtifactsResponse list, client.ListArtifacts(build.id()));
-  DownloadOptions options{build.id(), OutputFolder(session, build.id())};
+  DownloadOptions options{build.id(), session.arguments.Has("output") ? std::filesystem::path(session.arguments.Get("output"))
+                                                                      : FolderOfBuild(session, build.id())};
   RW_ASSIGN_OR_RETURN(options.reconnect_for, ReconnectTime(session));
   if (session.error.is_terminal() && !session.json) {
     options.on_progress = [&](const v1::Artifact& artifact, int64_t bytes) {

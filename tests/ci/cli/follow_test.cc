@@ -127,7 +127,21 @@ TEST_F(Follow, DetachesOnFirstPress) {
   EXPECT_EQ(presenter_.said[0], "detached, the build goes on; `rootwright build watch 7f3a0000`, or press again to cancel it");
 }
 
+TEST_F(Follow, TakesSignalSentTwiceForOnePress) {
+  options_.one_press = absl::Minutes(5);
+  master_.SetWatch({{Events(1, 1), 0, true}});
+  presenter_.on_notice = [] { kill(getpid(), SIGINT); };
+  options_.second_press_within = absl::Milliseconds(50);
+  std::jthread presser([this] {
+    master_.AwaitWatch(1);
+    kill(getpid(), SIGINT);
+  });
+  EXPECT_EQ(Run().status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(master_.cancels(), 0);
+}
+
 TEST_F(Follow, CancelsOnSecondPressAndStaysToTheEnd) {
+  options_.one_press = absl::ZeroDuration();
   options_.second_press_within = absl::Minutes(5);
   master_.SetWatch({{Events(1, 1), 0, true}});
   presenter_.on_notice = [this] {

@@ -51,7 +51,7 @@ TEST_F(CommandLineTest, SubmitFollowsAndFetches) {
   EXPECT_EQ(Run({"build", "submit", "https://example.org/s", "--arch", "arm64", "--output", output}), 0) << error_;
   EXPECT_THAT(out_, HasSubstr("configuring 88 of 142 · openssh-server"));
   EXPECT_THAT(out_, HasSubstr("✓ Build 7f3a0000 succeeded"));
-  EXPECT_EQ(ReadFile(output + "/rootfs.tar.zst").value(), content);
+  EXPECT_EQ(ReadFile(output + "/7f3a0000/rootfs.tar.zst").value(), content);
 }
 
 TEST_F(CommandLineTest, SubmitShowsEndOfLogOfFailingStep) {
