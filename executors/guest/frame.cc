@@ -10,8 +10,8 @@ constexpr uint8_t kMagic[4] = {'R', 'W', 'G', '1'};
 constexpr size_t kCapacity = kFrameHeader + kMaxPayload + 64 * 1024;
 
 uint32_t Load32(const uint8_t* at) {
-  return static_cast<uint32_t>(at[0]) | static_cast<uint32_t>(at[1]) << 8 | static_cast<uint32_t>(at[2]) << 16 |
-         static_cast<uint32_t>(at[3]) << 24;
+  return static_cast<uint32_t>(at[0]) | static_cast<uint32_t>(at[1]) << 8 |
+         static_cast<uint32_t>(at[2]) << 16 | static_cast<uint32_t>(at[3]) << 24;
 }
 
 void Store32(uint8_t* at, uint32_t value) {
@@ -98,8 +98,8 @@ FrameParser::Result FrameParser::Next(Frame& frame) {
   }
   if (end_ - begin_ - kFrameHeader < header.length) return Result::kNeedMore;
   frame.type = header.type;
-  frame.payload = std::string_view(reinterpret_cast<const char*>(buffer_.get()) + begin_ + kFrameHeader,
-                                   header.length);
+  frame.payload =
+      std::string_view(reinterpret_cast<const char*>(buffer_.get()) + begin_ + kFrameHeader, header.length);
   begin_ += kFrameHeader + header.length;
   return Result::kFrame;
 }

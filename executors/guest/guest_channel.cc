@@ -72,8 +72,8 @@ absl::StatusOr<std::unique_ptr<GuestChannel>> GuestChannel::Connect(const std::f
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return absl::InvalidArgumentError(absl::StrCat("connect to the guest: ", path, ": the path is longer than ",
-                                                   sizeof address.sun_path - 1, " bytes"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "connect to the guest: ", path, ": the path is longer than ", sizeof address.sun_path - 1, " bytes"));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   for (;;) {
@@ -113,8 +113,8 @@ absl::StatusOr<CommandResult> GuestChannel::Run(const EnvironmentCommand& comman
   return DescribeFailure(result.status(), "run", command.argv.empty() ? "" : command.argv[0]);
 }
 
-absl::Status GuestChannel::PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
-                                   std::stop_token stop) {
+absl::Status GuestChannel::PutFile(absl::string_view path, int mode, absl::string_view content,
+                                   Deadline deadline, std::stop_token stop) {
   const StopFd stop_fd(std::move(stop));
   guest::PutFile piece;
   piece.request = ++last_request_;
@@ -139,8 +139,8 @@ absl::Status GuestChannel::PutFile(absl::string_view path, int mode, absl::strin
   }
 }
 
-absl::StatusOr<std::string> GuestChannel::GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
-                                                  std::stop_token stop) {
+absl::StatusOr<std::string> GuestChannel::GetFile(absl::string_view path, int64_t max_bytes,
+                                                  Deadline deadline, std::stop_token stop) {
   const StopFd stop_fd(std::move(stop));
   std::string content;
   for (;;) {
@@ -173,12 +173,13 @@ absl::Status GuestChannel::SyncClock(absl::Time now, Deadline deadline, std::sto
 }
 
 absl::Status GuestChannel::Reseed(absl::string_view entropy, Deadline deadline, std::stop_token stop) {
-  return Ask(*wire_, guest::Reseed{++last_request_, std::string_view(entropy.data(), entropy.size())}, deadline,
-             std::move(stop));
+  return Ask(*wire_, guest::Reseed{++last_request_, std::string_view(entropy.data(), entropy.size())},
+             deadline, std::move(stop));
 }
 
 absl::Status GuestChannel::Mount(const GuestMount& mount, Deadline deadline, std::stop_token stop) {
-  const guest::Mount message{++last_request_, mount.flags, mount.source, mount.target, mount.type, mount.options};
+  const guest::Mount message{++last_request_, mount.flags, mount.source,
+                             mount.target,    mount.type,  mount.options};
   return Ask(*wire_, message, deadline, std::move(stop));
 }
 

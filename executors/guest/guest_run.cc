@@ -30,7 +30,8 @@ std::string Printable(std::string_view text) {
 }
 
 absl::Status GuestError(const guest::Error& error) {
-  absl::StatusCode code = error.code > 0 ? ErrnoStatus(error.code, "", "").code() : absl::StatusCode::kInternal;
+  absl::StatusCode code =
+      error.code > 0 ? ErrnoStatus(error.code, "", "").code() : absl::StatusCode::kInternal;
   // These four say something about call and channel, which is not the guest's to say.
   if (code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded ||
       code == absl::StatusCode::kCancelled || code == absl::StatusCode::kDataLoss) {
@@ -56,7 +57,8 @@ bool IsEnding(const guest::Exited& exited) {
 // Decodes into `message`; false when it is malformed. `kind` becomes stale when it is for an
 // earlier request.
 template <typename Message>
-bool Read(const guest::Frame& frame, uint32_t request, GuestReply::Kind kind, GuestReply& reply, Message& message) {
+bool Read(const guest::Frame& frame, uint32_t request, GuestReply::Kind kind, GuestReply& reply,
+          Message& message) {
   if (!guest::Decode(frame.payload, message) || message.request > request) return false;
   reply.kind = message.request == request ? kind : GuestReply::Kind::kStale;
   return true;
@@ -161,7 +163,8 @@ absl::StatusOr<CommandResult> GuestRun::Follow(Deadline deadline, std::stop_toke
     const auto frame = wire_.Next(Earlier(deadline, Deadline::In(kAskInterval)), stop_fd);
     if (absl::IsDeadlineExceeded(frame.status()) && !deadline.Passed()) {
       if (++unanswered > kMostUnanswered) {
-        return wire_.Fail(absl::UnavailableError("guest channel: the guest has not answered for two minutes"));
+        return wire_.Fail(
+            absl::UnavailableError("guest channel: the guest has not answered for two minutes"));
       }
       RW_RETURN_IF_ERROR(wire_.Send(guest::Ping{0}));
       continue;

@@ -79,7 +79,8 @@ absl::Status GuestWire::Receive() {
   return Fail(absl::UnavailableError("guest channel: the guest's end was closed"));
 }
 
-absl::StatusOr<std::optional<guest::Frame>> GuestWire::Next(Deadline deadline, const StopFd& stop, size_t refill) {
+absl::StatusOr<std::optional<guest::Frame>> GuestWire::Next(Deadline deadline, const StopFd& stop,
+                                                            size_t refill) {
   for (;;) {
     RW_RETURN_IF_ERROR(Check());
     const bool was_full = unsent() > 0 && unsent() >= refill;
@@ -90,7 +91,8 @@ absl::StatusOr<std::optional<guest::Frame>> GuestWire::Next(Deadline deadline, c
     if (result == guest::FrameParser::Result::kBroken) return Violation("bytes that are no message");
     if (refill > 0 && was_full && unsent() < refill) return std::nullopt;
     const short events = static_cast<short>(POLLIN | (unsent() > 0 ? POLLOUT : 0));
-    RW_ASSIGN_OR_RETURN(const short ready, WaitFor(socket_.get(), events, deadline, stop, "wait for the guest"));
+    RW_ASSIGN_OR_RETURN(const short ready,
+                        WaitFor(socket_.get(), events, deadline, stop, "wait for the guest"));
     if ((ready & ~POLLOUT) != 0) RW_RETURN_IF_ERROR(Receive());
     // A guest that never stops sending must not keep us past the deadline.
     if (deadline.Passed()) return absl::DeadlineExceededError("wait for the guest: not done in time");

@@ -13,7 +13,8 @@ class Writer {
   void operator()(const T& value) {
     if constexpr (std::is_integral_v<T>) {
       using Bits = std::make_unsigned_t<T>;
-      for (size_t i = 0; i < sizeof(T); ++i) out_.push_back(static_cast<char>(static_cast<Bits>(value) >> (8 * i)));
+      for (size_t i = 0; i < sizeof(T); ++i)
+        out_.push_back(static_cast<char>(static_cast<Bits>(value) >> (8 * i)));
     } else if constexpr (std::is_same_v<T, std::string_view>) {
       (*this)(static_cast<uint32_t>(value.size()));
       out_.append(value);
@@ -38,7 +39,8 @@ class Reader {
       const std::string_view bytes = Take(sizeof(T));
       Bits bits = 0;
       for (size_t i = 0; i < bytes.size(); ++i) {
-        bits = static_cast<Bits>(bits | static_cast<Bits>(static_cast<Bits>(static_cast<uint8_t>(bytes[i])) << (8 * i)));
+        bits = static_cast<Bits>(
+            bits | static_cast<Bits>(static_cast<Bits>(static_cast<uint8_t>(bytes[i])) << (8 * i)));
       }
       value = static_cast<T>(bits);
     } else if constexpr (std::is_same_v<T, std::string_view>) {
@@ -81,24 +83,36 @@ template <typename V, typename M>
 void Visit(V& visit, M& m) {
   using T = std::remove_const_t<M>;
   const auto all = [&visit](auto&... fields) { (visit(fields), ...); };
-  if constexpr (std::is_same_v<T, Hello>) all(m.version, m.features, m.nonce);
-  else if constexpr (std::is_same_v<T, Ping> || std::is_same_v<T, Pong>) all(m.token);
+  if constexpr (std::is_same_v<T, Hello>)
+    all(m.version, m.features, m.nonce);
+  else if constexpr (std::is_same_v<T, Ping> || std::is_same_v<T, Pong>)
+    all(m.token);
   else if constexpr (std::is_same_v<T, Exec>)
     all(m.request, m.window, m.input_bytes, m.root, m.working_directory, m.argv, m.variables);
-  else if constexpr (std::is_same_v<T, Input> || std::is_same_v<T, FileData>) all(m.request, m.data);
-  else if constexpr (std::is_same_v<T, Output>) all(m.request, m.stream, m.data);
-  else if constexpr (std::is_same_v<T, Credit>) all(m.request, m.bytes);
+  else if constexpr (std::is_same_v<T, Input> || std::is_same_v<T, FileData>)
+    all(m.request, m.data);
+  else if constexpr (std::is_same_v<T, Output>)
+    all(m.request, m.stream, m.data);
+  else if constexpr (std::is_same_v<T, Credit>)
+    all(m.request, m.bytes);
   else if constexpr (std::is_same_v<T, Exited>)
     all(m.request, m.exit_code, m.signal, m.wall_ns, m.cpu_ns, m.max_rss_bytes);
-  else if constexpr (std::is_same_v<T, Signal>) all(m.request, m.number);
-  else if constexpr (std::is_same_v<T, PutFile>) all(m.request, m.mode, m.size, m.offset, m.path, m.data);
-  else if constexpr (std::is_same_v<T, GetFile>) all(m.request, m.bytes, m.offset, m.path);
-  else if constexpr (std::is_same_v<T, SyncClock>) all(m.request, m.wall_ns);
-  else if constexpr (std::is_same_v<T, Reseed>) all(m.request, m.entropy);
+  else if constexpr (std::is_same_v<T, Signal>)
+    all(m.request, m.number);
+  else if constexpr (std::is_same_v<T, PutFile>)
+    all(m.request, m.mode, m.size, m.offset, m.path, m.data);
+  else if constexpr (std::is_same_v<T, GetFile>)
+    all(m.request, m.bytes, m.offset, m.path);
+  else if constexpr (std::is_same_v<T, SyncClock>)
+    all(m.request, m.wall_ns);
+  else if constexpr (std::is_same_v<T, Reseed>)
+    all(m.request, m.entropy);
   else if constexpr (std::is_same_v<T, Mount>)
     all(m.request, m.flags, m.source, m.target, m.type, m.options);
-  else if constexpr (std::is_same_v<T, Error>) all(m.request, m.code, m.text);
-  else all(m.request);  // Sync, Shutdown, Done
+  else if constexpr (std::is_same_v<T, Error>)
+    all(m.request, m.code, m.text);
+  else
+    all(m.request);  // Sync, Shutdown, Done
 }
 
 }  // namespace
@@ -125,7 +139,7 @@ bool Decode(std::string_view payload, Message& message) {
   return reader.Finished();
 }
 
-#define RW_MESSAGE(Message)                                        \
+#define RW_MESSAGE(Message)                                           \
   template bool AppendMessage<Message>(std::string&, const Message&); \
   template bool Decode<Message>(std::string_view, Message&)
 RW_MESSAGE(Hello);

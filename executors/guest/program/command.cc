@@ -84,7 +84,7 @@ Problem CheckExec(const Exec& exec) {
     }
   }
   const std::string root(exec.root);
-  struct stat there{};
+  struct stat there {};
   if (stat(root.c_str(), &there) != 0) return Problem::Of(errno, "start a command: its root", root);
   if (!S_ISDIR(there.st_mode)) return Problem::Of(ENOTDIR, "start a command: its root", root);
   return {};
@@ -108,7 +108,9 @@ struct Ends {
 
 void SetNonBlocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
-int64_t Nanos(const timeval& time) { return int64_t{time.tv_sec} * 1'000'000'000 + int64_t{time.tv_usec} * 1000; }
+int64_t Nanos(const timeval& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + int64_t{time.tv_usec} * 1000;
+}
 
 }  // namespace
 
@@ -228,7 +230,8 @@ void Command::OnExit(int status, const rusage& usage) {
   CloseInput();
   for (Pipe& pipe : streams_) {
     int there = 0;
-    if (pipe.fd >= 0 && ioctl(pipe.fd, FIONREAD, &there) == 0 && there > 0) pipe.owed = static_cast<size_t>(there);
+    if (pipe.fd >= 0 && ioctl(pipe.fd, FIONREAD, &there) == 0 && there > 0)
+      pipe.owed = static_cast<size_t>(there);
   }
 }
 
@@ -249,7 +252,8 @@ void Command::OnReady(const pollfd& ready, std::string& out) {
     return Feed();
   }
   for (uint8_t i = 0; i < 2; ++i) {
-    if (ready.fd == streams_[i].fd && credit_ > 0) return Drain(streams_[i], static_cast<uint8_t>(i + 1), out);
+    if (ready.fd == streams_[i].fd && credit_ > 0)
+      return Drain(streams_[i], static_cast<uint8_t>(i + 1), out);
   }
 }
 

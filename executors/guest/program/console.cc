@@ -14,7 +14,8 @@ void Say(const char* format, ...) {
   int size = std::snprintf(line, sizeof line, "rootwright-guest: ");
   va_list arguments;
   va_start(arguments, format);
-  const int more = std::vsnprintf(line + size, sizeof line - static_cast<size_t>(size) - 1, format, arguments);
+  const int more =
+      std::vsnprintf(line + size, sizeof line - static_cast<size_t>(size) - 1, format, arguments);
   va_end(arguments);
   if (more > 0) size = std::min(size + more, static_cast<int>(sizeof line) - 2);
   line[size++] = '\n';

@@ -52,7 +52,8 @@ Problem MakeFolders(const std::string& path) {
   for (size_t at = 1; at <= path.size(); ++at) {
     if (at < path.size() && path[at] != '/') continue;
     const std::string folder = path.substr(0, at);
-    if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return Problem::Of(errno, "make a folder", folder);
+    if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
+      return Problem::Of(errno, "make a folder", folder);
   }
   return {};
 }
@@ -83,9 +84,10 @@ Problem MountFileSystem(const std::string& source, const std::string& target, co
     device = FindDisk(source.substr(kBySerial.size()));
     if (device.empty()) return {ENODEV, "mount: " + source + ": there is " + DisksSeen()};
   }
-  if (target.empty() || target[0] != '/') return Problem::Of(EINVAL, "mount on a path that is not absolute", target);
+  if (target.empty() || target[0] != '/')
+    return Problem::Of(EINVAL, "mount on a path that is not absolute", target);
   // A remount or a bind on a file must not meet a folder made for it.
-  struct stat there{};
+  struct stat there {};
   if (stat(target.c_str(), &there) != 0) {
     if (Problem problem = MakeFolders(target)) return problem;
   }

@@ -89,7 +89,7 @@ Problem ReadPiece(const GetFile& what, std::string& into) {
   // Not blocking, for it may be a fifo.
   const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return Problem::Of(errno, "read a file", path);
-  struct stat there{};
+  struct stat there {};
   Problem problem;
   if (fstat(fd, &there) != 0) {
     problem = Problem::Of(errno, "read a file", path);
@@ -99,7 +99,8 @@ Problem ReadPiece(const GetFile& what, std::string& into) {
   into.resize(problem ? 0 : std::min<size_t>(what.bytes, kMaxChunk));
   size_t size = 0;
   while (!problem && size < into.size()) {
-    const ssize_t got = pread(fd, into.data() + size, into.size() - size, static_cast<off_t>(what.offset + size));
+    const ssize_t got =
+        pread(fd, into.data() + size, into.size() - size, static_cast<off_t>(what.offset + size));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) problem = Problem::Of(errno, "read a file", path);
     if (got <= 0) break;

@@ -26,7 +26,8 @@ constexpr int64_t kStallNanos = 2'000'000'000;
 
 Problem SetClock(int64_t wall_ns) {
   if (wall_ns < 0) return Problem::Of(EINVAL, "set the clock", std::to_string(wall_ns));
-  const timespec now = {static_cast<time_t>(wall_ns / 1'000'000'000), static_cast<long>(wall_ns % 1'000'000'000)};
+  const timespec now = {static_cast<time_t>(wall_ns / 1'000'000'000),
+                        static_cast<long>(wall_ns % 1'000'000'000)};
   if (clock_settime(CLOCK_REALTIME, &now) != 0) return Problem::Of(errno, "set the clock", "CLOCK_REALTIME");
   return {};
 }
@@ -55,7 +56,9 @@ Problem AddEntropy(std::string_view entropy) {
 }  // namespace
 
 Session::Session(const Powers& powers)
-    : powers_(powers), home_{powers.cgroup_root, {}}, parser_(static_cast<uint16_t>(Hello::kType), Hello::kSize) {}
+    : powers_(powers),
+      home_{powers.cgroup_root, {}},
+      parser_(static_cast<uint16_t>(Hello::kType), Hello::kSize) {}
 
 bool Session::full() const { return out_.size() - sent_ > kMostUnsent; }
 bool Session::room() const { return out_.size() - sent_ < kOutputRoom; }
@@ -175,7 +178,8 @@ void Session::On(const Hello& hello) {
 void Session::On(const Ping& ping) { AppendMessage(out_, Pong{ping.token}); }
 
 void Session::On(const Exec& exec) {
-  if (commands_.size() >= kMostCommands) return Answer(exec.request, {EAGAIN, "start a command: 16 are running"});
+  if (commands_.size() >= kMostCommands)
+    return Answer(exec.request, {EAGAIN, "start a command: 16 are running"});
   if (Find(exec.request) != nullptr) {
     offended_ = true;
     return;

@@ -70,7 +70,8 @@ class RawPeer {
   std::optional<Message> Expect() {
     last_ = Receive();
     Message message;
-    if (!last_ || last_->type != Message::kType || !guest::Decode(last_->payload, message)) return std::nullopt;
+    if (!last_ || last_->type != Message::kType || !guest::Decode(last_->payload, message))
+      return std::nullopt;
     return message;
   }
   // As a host.

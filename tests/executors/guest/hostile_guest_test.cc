@@ -53,7 +53,8 @@ absl::Status RunAgainst(const std::function<void(RawPeer&, uint32_t)>& after) {
 }
 
 TEST(HostileGuest, GarbageIsDataLoss) {
-  const absl::Status status = RunAgainst([](RawPeer& peer, uint32_t) { peer.SendBytes(std::string(4096, 'g')); });
+  const absl::Status status =
+      RunAgainst([](RawPeer& peer, uint32_t) { peer.SendBytes(std::string(4096, 'g')); });
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("guest broke the protocol"));
 }
@@ -77,8 +78,9 @@ TEST(HostileGuest, AMalformedMessageIsDataLoss) {
 }
 
 TEST(HostileGuest, AMessageThatOnlyHostsSendIsDataLoss) {
-  const absl::Status status =
-      RunAgainst([](RawPeer& peer, uint32_t request) { peer.Send(guest::Signal{request, 9}); });
+  const absl::Status status = RunAgainst([](RawPeer& peer, uint32_t request) {
+    peer.Send(guest::Signal{request, 9});
+  });
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
 }
 
@@ -89,14 +91,16 @@ TEST(HostileGuest, AnAnswerToARequestOfTheFutureIsDataLoss) {
 }
 
 TEST(HostileGuest, AnAnswerOfTheWrongKindIsDataLoss) {
-  const absl::Status status =
-      RunAgainst([](RawPeer& peer, uint32_t request) { peer.Send(guest::FileData{request, "x"}); });
+  const absl::Status status = RunAgainst([](RawPeer& peer, uint32_t request) {
+    peer.Send(guest::FileData{request, "x"});
+  });
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
 }
 
 TEST(HostileGuest, AnImpossibleExitIsDataLoss) {
-  const absl::Status status = RunAgainst(
-      [](RawPeer& peer, uint32_t request) { peer.Send(guest::Exited{request, 4711, 0, 0, 0, 0}); });
+  const absl::Status status = RunAgainst([](RawPeer& peer, uint32_t request) {
+    peer.Send(guest::Exited{request, 4711, 0, 0, 0, 0});
+  });
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
 }
 
@@ -108,8 +112,9 @@ TEST(HostileGuest, AnOverlongPieceOfOutputIsDataLoss) {
 }
 
 TEST(HostileGuest, OutputOfAnUnknownStreamIsDataLoss) {
-  const absl::Status status =
-      RunAgainst([](RawPeer& peer, uint32_t request) { peer.Send(guest::Output{request, 3, "x"}); });
+  const absl::Status status = RunAgainst([](RawPeer& peer, uint32_t request) {
+    peer.Send(guest::Output{request, 3, "x"});
+  });
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
 }
 
@@ -128,8 +133,9 @@ TEST(HostileGuest, ItsWordsAreMadePrintable) {
 }
 
 TEST(HostileGuest, ItsErrorsCannotSpeakForTheCaller) {
-  const absl::Status status = RunAgainst(
-      [](RawPeer& peer, uint32_t request) { peer.Send(guest::Error{request, ETIMEDOUT, "late"}); });
+  const absl::Status status = RunAgainst([](RawPeer& peer, uint32_t request) {
+    peer.Send(guest::Error{request, ETIMEDOUT, "late"});
+  });
   EXPECT_TRUE(absl::IsInternal(status)) << status;
 }
 

@@ -44,7 +44,11 @@ TEST(Protocol, ExecComesBackAsItWas) {
 }
 
 TEST(Protocol, ExitedKeepsExtremeNumbers) {
-  Exited exited{1, -1, std::numeric_limits<int32_t>::max(), std::numeric_limits<int64_t>::min(), -1,
+  Exited exited{1,
+                -1,
+                std::numeric_limits<int32_t>::max(),
+                std::numeric_limits<int64_t>::min(),
+                -1,
                 std::numeric_limits<int64_t>::max()};
   const std::string payload = PayloadOf(exited);
   Exited back;
