@@ -33,6 +33,8 @@ struct MachineImage {
 };
 
 // How far the making of an image is: `done` of `total` (0 when not known) of `phase`, at `item`.
+// The phases are "resolve", "download", "kernel", "unpack", "root_disk", "hash";
+// "download" is left out when the cache has all packages.
 struct ImageProgress {
   std::string phase;
   std::string item;
@@ -43,8 +45,8 @@ struct ImageProgress {
 // Has the machine images of this host: makes them from Debian packages, keeps them in a store,
 // and hands them out verified. All is done on the host, for any architecture alike: packages
 // are unpacked, not configured, so no program of theirs runs; there is no mount, no loop
-// device and no user-mode emulation. It must be root, for the files' owners. About 20 s with the packages in
-// the cache.
+// device and no user-mode emulation. It must be root, for the files' owners. Making one takes
+// some seconds with the packages in the cache, and is given up after half an hour.
 //
 // Calls may come from several threads; those for the same image wait for each other.
 class MachineImages {

@@ -7,9 +7,9 @@
 
 #include <cstdlib>
 #include <optional>
-#include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "vmimages/machine_image.h"
@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -41,13 +42,14 @@ class MachineImageTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     MachineImages images(TestOptions());
-    auto image = images.Prepare(
-        Architecture::kArm64, [](const ImageProgress& progress) { phases_.insert(progress.phase); },
-        [](absl::string_view) {}, {});
+    auto image = images.Prepare(Architecture::kArm64, {}, [](absl::string_view) {}, {});
     ASSERT_TRUE(image.ok()) << image.status();
     image_.emplace(*std::move(image));
   }
-  static void TearDownTestSuite() { image_.reset(); }
+  static void TearDownTestSuite() {
+    image_.reset();
+    folder_.reset();
+  }
   void SetUp() override {
     if (!image_) GTEST_SKIP() << "there is no image";
   }
@@ -59,9 +61,9 @@ class MachineImageTest : public testing::Test {
   }
 
   // The root disk as a raw file, for e2fsprogs.
-  static const fs::path& RawRoot() {
-    static const auto& folder = *new ScopedFolder(ScopedFolder::Create(testing::TempDir(), "image-").value());
-    static const auto& raw = *new fs::path(folder.path() / "root.ext4");
+  static fs::path RawRoot() {
+    if (!folder_) folder_.emplace(ScopedFolder::Create(testing::TempDir(), "image-").value());
+    const fs::path raw = folder_->path() / "root.ext4";
     if (!fs::exists(raw)) {
       Output({"qemu-img", "convert", "-f", NameOf(image_->root_format), "-O", "raw",
               image_->root_disk.string(), raw.string()});
@@ -73,11 +75,11 @@ class MachineImageTest : public testing::Test {
   }
 
   static std::optional<MachineImage> image_;
-  static std::set<std::string> phases_;
+  static std::optional<ScopedFolder> folder_;
 };
 
 std::optional<MachineImage> MachineImageTest::image_;
-std::set<std::string> MachineImageTest::phases_;
+std::optional<ScopedFolder> MachineImageTest::folder_;
 
 TEST_F(MachineImageTest, HasANameADigestAndReadOnlyFiles) {
   EXPECT_EQ(image_->name, "debian-12-arm64");
@@ -143,11 +145,60 @@ TEST_F(MachineImageTest, IsMadeForAnotherArchitecture) {
   ASSERT_TRUE(folder.ok());
   MachineImages::Options options = TestOptions();
   options.store = folder->path() / "images";
-  const auto image = MachineImages(options).Prepare(Architecture::kAmd64, {}, {}, {});
+  std::vector<std::string> phases;
+  const auto progress = [&](const ImageProgress& update) {
+    // Only told when a package is not in the cache.
+    if (update.phase == "download") return;
+    if (phases.empty() || phases.back() != update.phase) phases.push_back(update.phase);
+  };
+  const auto image = MachineImages(options).Prepare(Architecture::kAmd64, progress, {}, {});
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_EQ(image->name, "debian-12-amd64");
   EXPECT_THAT(Output({"cmake", "-E", "tar", "tf", image->initrd.string()}),
               HasSubstr("modules/overlay.ko\n"));
+  EXPECT_THAT(phases, ElementsAre("resolve", "kernel", "unpack", "root_disk", "hash"));
+}
+
+TEST_F(MachineImageTest, BootsUntilTheGuestProgramIsReady) {
+  const fs::path overlay = RawRoot().parent_path() / "overlay.qcow2";
+  const Deadline deadline = Deadline::In(absl::Minutes(3));
+  ASSERT_TRUE(CreateOverlay(image_->root_disk, image_->root_format, overlay, deadline, {}).ok());
+  std::string console;
+  std::stop_source ready;
+  SubprocessSpec machine{.argv = {"qemu-system-aarch64",
+                                  "-M",
+                                  "virt",
+                                  "-cpu",
+                                  "cortex-a57",
+                                  "-m",
+                                  "512",
+                                  "-nodefaults",
+                                  "-nographic",
+                                  "-no-reboot",
+                                  "-serial",
+                                  "stdio",
+                                  "-kernel",
+                                  image_->kernel.string(),
+                                  "-initrd",
+                                  image_->initrd.string(),
+                                  "-append",
+                                  "console=ttyAMA0 quiet panic=-1",
+                                  "-drive",
+                                  "if=none,id=root,cache=unsafe,format=qcow2,file=" + overlay.string(),
+                                  "-device",
+                                  "virtio-blk-pci,drive=root,serial=root",
+                                  "-device",
+                                  "virtio-serial-pci",
+                                  "-chardev",
+                                  "null,id=guest",
+                                  "-device",
+                                  "virtserialport,chardev=guest,name=rootwright.0"}};
+  machine.on_stdout = [&](absl::string_view text) {
+    absl::StrAppend(&console, text);
+    if (absl::StrContains(console, "rootwright-guest: ready")) ready.request_stop();
+  };
+  const auto ended = RunSubprocess(machine, deadline, ready.get_token());
+  EXPECT_TRUE(absl::IsCancelled(ended.status())) << ended.status() << "\n" << console;
 }
 
 TEST_F(MachineImageTest, IsNotMadeWhenStopped) {
