@@ -64,10 +64,9 @@ std::string Roff(absl::string_view text) {
 void AppendRoffOptions(const std::vector<OptionSpec>& options, std::string& out) {
   for (const OptionSpec& option : options) {
     out.append(".TP\n.B ");
-    absl::string_view use = OptionUse(option);
-    std::string kept(use);
-    kept.erase(0, kept.find_first_not_of(' '));
-    absl::StrAppend(&out, Roff(kept), Roff(option.help));
+    std::string use = OptionUse(option);
+    use.erase(0, use.find_first_not_of(' '));
+    absl::StrAppend(&out, Roff(use), Roff(option.help));
     if (option.choices != nullptr) absl::StrAppend(&out, "One of: ", Roff(option.choices));
   }
 }
