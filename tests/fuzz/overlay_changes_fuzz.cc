@@ -15,7 +15,10 @@ namespace fs = std::filesystem;
 
 class Playground {
  public:
-  Playground() : folder_(*rootwright::ScopedFolder::Create(fs::temp_directory_path(), "rootwright-fuzz-")) {
+  // In memory where there is such a place: it is made and removed for every input.
+  Playground()
+      : folder_(*rootwright::ScopedFolder::Create(fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(),
+                                                  "rootwright-fuzz-")) {
     std::ofstream(folder_.path() / "secret") << "safe";
   }
   void Apply(const uint8_t* data, size_t size) const {
