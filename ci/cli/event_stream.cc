@@ -33,11 +33,15 @@ bool IsFinal(const absl::Status& status) {
 }  // namespace
 
 EventStream::EventStream(BuildClient& client, const StreamOptions& options)
-    : client_(client), options_(options), thread_([this](std::stop_token stop) { Run(stop); }) {}
+    : client_(client), options_(options) {}
 
 EventStream::~EventStream() {
   thread_.request_stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+}
+
+void EventStream::Start() {
+  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
 }
 
 StreamNews EventStream::Take(Deadline deadline) {

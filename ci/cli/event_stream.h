@@ -47,6 +47,8 @@ class EventStream {
   EventStream(BuildClient& client, const StreamOptions& options);
   ~EventStream();
 
+  // Begins to read; once. Interrupt counts before that too.
+  void Start();
   // Waits until there is news or the deadline has passed; then all news there is.
   StreamNews Take(Deadline deadline);
   // Wakes Take.

@@ -28,7 +28,9 @@ class Follower {
     stream_.Interrupt();
   }
 
+  // After the handler of signals is set: a press just as the first event comes must find it.
   absl::StatusOr<v1::Build> Run() {
+    stream_.Start();
     Instant refresh_at = Instant::min();
     for (;;) {
       StreamNews news = stream_.Take(NextDeadline(refresh_at));
