@@ -1,133 +1,118 @@
 #include "agent/link/artifact_uploader.h"
 
 #include <fcntl.h>
-#include <grpcpp/grpcpp.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <random>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "agent/build/upload_artifacts.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
-#include "base/wait.h"
-#include "rootwright/v1/agent_link_service.grpc.pb.h"
 
 namespace rootwright {
 namespace {
 
-// The contract's limit for a part.
-constexpr size_t kPartBytes = 256 << 10;
-// Longest silence of the master before a try is given up.
-constexpr std::chrono::seconds kQueryLimit(30);
-constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
-constexpr absl::Duration kLongestPause = absl::Seconds(10);
+constexpr size_t kChunk = 256 * 1024;
+// A digest that does not agree once may be a bad wire; more often it is a file that changed.
+constexpr int kDigestTries = 2;
 
-// gRPC's codes are Abseil's.
-absl::Status FromGrpc(const grpc::Status& status, absl::string_view what) {
-  if (status.ok()) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                      absl::StrCat(what, ": ", status.error_message()));
+bool WorthAnotherTry(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    // The committed offset moved: ask again.
+    case absl::StatusCode::kOutOfRange:
+      return true;
+    default:
+      return false;
+  }
 }
 
-// What every message about one artifact says.
-struct Subject {
-  const std::string& build_id;
-  const std::string& lease_id;
-  v1::Artifact artifact;
-};
-
-// Cancels the call when a stop is asked for.
-class CallStop {
+// Reads the file in chunks of the contract.
+class ChunkReader {
  public:
-  CallStop(grpc::ClientContext& context, std::stop_token stop)
-      : callback_(std::move(stop), [&context] { context.TryCancel(); }) {}
+  ChunkReader(const v1::QueryArtifactRequest& request, const ArtifactFile& artifact, int file, int64_t offset,
+              const ProgressSink& progress)
+      : request_(request), artifact_(artifact), file_(file), offset_(offset), progress_(progress) {}
+
+  absl::StatusOr<v1::UploadArtifactRequest> Next() {
+    v1::UploadArtifactRequest chunk;
+    if (!first_ && offset_ >= artifact_.size_bytes) return chunk;
+    if (std::exchange(first_, false)) {
+      chunk.set_build_id(request_.build_id());
+      chunk.set_lease_id(request_.lease_id());
+      *chunk.mutable_artifact() = request_.artifact();
+    }
+    chunk.set_offset(offset_);
+    std::string* data = chunk.mutable_data();
+    data->resize(std::min<size_t>(kChunk, static_cast<size_t>(artifact_.size_bytes - offset_)));
+    for (size_t done = 0; done < data->size();) {
+      const ssize_t got = pread(file_, data->data() + done, data->size() - done, offset_ + static_cast<off_t>(done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return ErrnoStatus(errno, "read", artifact_.path.string());
+      if (got == 0) return absl::DataLossError(absl::StrCat("read: ", artifact_.path.string(), ": it became shorter"));
+      done += static_cast<size_t>(got);
+    }
+    offset_ += static_cast<int64_t>(data->size());
+    progress_({.done = offset_, .total = artifact_.size_bytes, .phase = "uploading", .item = artifact_.name});
+    return chunk;
+  }
 
  private:
-  std::stop_callback<std::function<void()>> callback_;
+  const v1::QueryArtifactRequest& request_;
+  const ArtifactFile& artifact_;
+  const int file_;
+  int64_t offset_;
+  const ProgressSink& progress_;
+  bool first_ = true;
 };
-
-absl::StatusOr<v1::QueryArtifactResponse> Query(v1::AgentLinkService::Stub& stub, const Subject& subject,
-                                                const std::stop_token& stop) {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kQueryLimit);
-  const CallStop call_stop(context, stop);
-  v1::QueryArtifactRequest request;
-  request.set_build_id(subject.build_id);
-  request.set_lease_id(subject.lease_id);
-  *request.mutable_artifact() = subject.artifact;
-  v1::QueryArtifactResponse response;
-  RW_RETURN_IF_ERROR(FromGrpc(stub.QueryArtifact(&context, request, &response), "ask for artifact"));
-  return response;
-}
-
-absl::Status Send(v1::AgentLinkService::Stub& stub, const Subject& subject, const ArtifactFile& file, int64_t offset,
-                  const ProgressSink& progress, const std::stop_token& stop) {
-  const UniqueFd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, "open", file.path.string());
-  grpc::ClientContext context;
-  const CallStop call_stop(context, stop);
-  v1::UploadArtifactResponse response;
-  const auto writer = stub.UploadArtifact(&context, &response);
-  v1::UploadArtifactRequest part;
-  part.set_build_id(subject.build_id);
-  part.set_lease_id(subject.lease_id);
-  *part.mutable_artifact() = subject.artifact;
-  std::string buffer;
-  bool sending = true;
-  // An empty artifact is one empty part.
-  do {
-    buffer.resize(static_cast<size_t>(std::min<int64_t>(kPartBytes, file.size_bytes - offset)));
-    const ssize_t got = pread(fd.get(), buffer.data(), buffer.size(), offset);
-    if (got != static_cast<ssize_t>(buffer.size())) {
-      context.TryCancel();
-      writer->Finish();
-      return absl::DataLossError(absl::StrCat("send artifact: ", file.path.string(), ": became shorter than ", file.size_bytes, " bytes"));
-    }
-    part.set_offset(offset);
-    part.set_data(buffer);
-    sending = writer->Write(part);
-    offset += got;
-    part.clear_build_id();
-    part.clear_lease_id();
-    part.clear_artifact();
-    progress({offset, file.size_bytes, "uploading", file.name});
-  } while (sending && offset < file.size_bytes);
-  writer->WritesDone();
-  return FromGrpc(writer->Finish(), "send artifact");
-}
-
-// The connection's trouble, not the artifact's: worth another try.
-bool Passing(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsOutOfRange(status) ||
-         absl::IsAborted(status) || absl::IsUnknown(status) || absl::IsInternal(status);
-}
 
 }  // namespace
 
 absl::Status ArtifactUploader::Publish(const std::string& build_id, const std::string& lease_id,
-                                       const ArtifactFile& file, const ProgressSink& progress, Deadline deadline,
+                                       const ArtifactFile& artifact, const ProgressSink& progress, Deadline deadline,
                                        std::stop_token stop) {
-  const std::unique_ptr<v1::AgentLinkService::Stub> stub = v1::AgentLinkService::NewStub(channel_);
-  const Subject subject{build_id, lease_id, ToProto(file)};
-  absl::Duration pause = kFirstPause;
-  for (int damaged = 0;;) {
-    absl::StatusOr<v1::QueryArtifactResponse> there = Query(*stub, subject, stop);
-    absl::Status status = there.status();
-    if (there.ok()) {
-      if (there->complete()) return absl::OkStatus();
-      status = Send(*stub, subject, file, there->committed_bytes(), progress, stop);
-      if (status.ok()) return status;
-    }
-    if (stop.stop_requested()) return absl::CancelledError(absl::StrCat("send artifact: ", file.name, ": stopped"));
-    // Damage on the way is mended by sending anew; twice means that the file itself is not what it should be.
-    const bool again = Passing(status) || (absl::IsDataLoss(status) && ++damaged < 2);
-    if (!again) return Annotate(status, file.name);
-    if (deadline.Passed()) return absl::DeadlineExceededError(absl::StrCat("send artifact: ", file.name, ": ", std::string(status.message())));
-    spdlog::warn("{}: {}; trying again", file.name, std::string(status.message()));
-    RW_RETURN_IF_ERROR(SleepFor(std::min(pause, deadline.Left()), stop));
-    pause = std::min(kLongestPause, pause * 2);
+  v1::QueryArtifactRequest request;
+  request.set_build_id(build_id);
+  request.set_lease_id(lease_id);
+  *request.mutable_artifact() = ToProto(artifact);
+  Backoff backoff(absl::Milliseconds(200), absl::Seconds(15), std::random_device()());
+  int digest_tries = 0;
+  for (;;) {
+    const absl::Status status = Annotate(TryOnce(request, artifact, progress, stop), absl::StrCat("upload: ", artifact.name));
+    if (status.ok()) return status;
+    if (stop.stop_requested()) return absl::CancelledError(absl::StrCat("upload: ", artifact.name, ": stopped"));
+    if (deadline.Passed()) return absl::DeadlineExceededError(status.message());
+    const bool again = WorthAnotherTry(status) || (absl::IsDataLoss(status) && ++digest_tries < kDigestTries);
+    if (!again) return status;
+    spdlog::warn("build {}: {}; trying again", build_id, std::string(status.message()));
+    RW_RETURN_IF_ERROR(pause_(std::min(backoff.Next(), deadline.Left()), stop));
   }
+}
+
+absl::Status ArtifactUploader::TryOnce(const v1::QueryArtifactRequest& request, const ArtifactFile& artifact,
+                                       const ProgressSink& progress, std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const v1::QueryArtifactResponse known, wire_.Query(request, stop));
+  if (known.complete()) return absl::OkStatus();
+  const UniqueFd file(open(artifact.path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return WithFault(ErrnoStatus(errno, "open", artifact.path.string()), Fault::kHost);
+  ChunkReader reader(request, artifact, file.get(), std::clamp<int64_t>(known.committed_bytes(), 0, artifact.size_bytes),
+                     progress);
+  RW_ASSIGN_OR_RETURN(const v1::UploadArtifactResponse stored, wire_.Upload([&] { return reader.Next(); }, stop));
+  if (stored.committed_bytes() != artifact.size_bytes) {
+    return absl::OutOfRangeError(absl::StrCat("the master has ", stored.committed_bytes(), " of ", artifact.size_bytes, " bytes"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace rootwright

@@ -1,38 +1,42 @@
 #pragma once
 
-#include <memory>
+#include <atomic>
 #include <stop_token>
-#include <string>
 
+#include "absl/status/status.h"
 #include "agent/journal/doorbell.h"
+#include "agent/link/backoff.h"
+#include "agent/link/conversation.h"
 #include "agent/link/session.h"
-
-namespace grpc {
-class Channel;
-}
 
 namespace rootwright {
 
-// A connection to the master's address that opens itself when it is used, and is kept alive and watched.
-std::shared_ptr<grpc::Channel> DialMaster(const std::string& address);
-
-// Carries the session's messages over Attach, and dials again when the connection is lost: at once the first time,
-// then with growing, scattered pauses of at most 10 s. Run holds the calling thread until stopped; what is
-// to be said when the stop comes is said first, for a second at most.
+// Keeps the session with the master up: dials, moves messages between wire and session as soon as the doorbell rings,
+// and dials again when the connection is lost. Knows no gRPC.
 class Link {
  public:
-  Link(std::shared_ptr<grpc::Channel> channel, Session& session, Doorbell& doorbell)
-      : channel_(std::move(channel)), session_(session), doorbell_(doorbell) {}
+  // All arguments outlive it; `doorbell` is the one that journals, builds and drain ring.
+  Link(Session& session, Dialer& dialer, Doorbell& doorbell, const Clock& clock, Backoff backoff);
 
-  // Returns when stopped, or when the master dismissed this agent for good: Aborted with its reason then.
+  // Runs until a stop is asked for (OK), or the master says goodbye for good: its reason, as Aborted.
   absl::Status Run(std::stop_token stop);
 
- private:
-  absl::Status Converse(std::stop_token stop);
+  // A session with the master is up. From any thread.
+  bool linked() const { return linked_; }
 
-  const std::shared_ptr<grpc::Channel> channel_;
+ private:
+  // One connection from dialling to its end. False when the agent is to end.
+  bool Converse(std::stop_token stop, absl::Status& end);
+  // Waits before the next try, and looks after the leases meanwhile.
+  void Pause(std::stop_token stop);
+  void SetLinked(bool linked);
+
   Session& session_;
+  Dialer& dialer_;
   Doorbell& doorbell_;
+  const Clock& clock_;
+  Backoff backoff_;
+  std::atomic<bool> linked_{false};
 };
 
 }  // namespace rootwright

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/build/limits.h"
 #include "agent/build/planned_build.h"
 #include "agent/build/proto_time.h"
 #include "base/log.h"
@@ -11,226 +12,245 @@
 namespace rootwright {
 namespace {
 
-// Of events in one message; the contract allows 1 MiB for the whole.
-constexpr size_t kBatchBytes = 512 << 10;
-constexpr absl::Duration kShortestHeartbeat = absl::Milliseconds(100);
+// A batch may come to 1 MiB as a whole; the rest is for what surrounds the events.
+constexpr size_t kBatchBytes = (1 << 20) - 16 * 1024;
+// Sent and not acknowledged, for each build: more would only fill the master's memory. A build that talks faster than
+// the master stores sends fewer, larger batches.
+constexpr size_t kWindowBytes = 8 << 20;
+constexpr size_t kWindowBatches = 64;
+// How often leases are looked at while there is nothing else to do.
+constexpr absl::Duration kLeaseLook = absl::Seconds(1);
 
 }  // namespace
 
-v1::AttachRequest Session::Connected() {
+Session::Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain, const Clock& clock)
+    : identity_(std::move(identity)), journals_(journals), builds_(builds), drain_(drain), clock_(clock) {
+  heard_at_ = next_heartbeat_ = clock_.Now();
+}
+
+v1::AttachRequest Session::Open() {
+  Close();
   v1::AttachRequest message;
-  *message.mutable_register_() = introduction_();
-  for (const std::shared_ptr<BuildJournal>& journal : journals_.All()) {
-    v1::HeldBuild& held = *message.mutable_register_()->add_held_builds();
-    held.set_build_id(journal->lease().build_id());
-    held.set_lease_id(journal->lease().lease_id());
-    held.set_attempt(journal->lease().attempt());
-    held.set_last_sequence(journal->last_sequence());
-    held.set_running(!journal->finished());
+  v1::Register* hello = message.mutable_register_();
+  hello->set_agent(identity_.name);
+  hello->set_incarnation(identity_.incarnation);
+  hello->set_version(identity_.version);
+  *hello->mutable_capabilities() = identity_.capabilities;
+  for (const auto& journal : journals_.All()) {
+    v1::HeldBuild* held = hello->add_held_builds();
+    held->set_build_id(journal->lease().build_id());
+    held->set_lease_id(journal->lease().lease_id());
+    held->set_attempt(journal->lease().attempt());
+    held->set_last_sequence(journal->last_sequence());
+    held->set_running(builds_.IsRunning(journal->lease().lease_id()));
+    deliveries_[journal->lease().lease_id()].journal = journal;
   }
-  const MutexLock lock(mutex_);
-  welcomed_ = false;
-  replies_.clear();
-  sending_.clear();
   return message;
 }
 
-void Session::Disconnected() {
-  const MutexLock lock(mutex_);
+void Session::Close() {
   welcomed_ = false;
-  if (!alone_since_) alone_since_ = clock_.Now();
+  goodbye_.reset();
+  told_draining_ = false;
+  answers_.clear();
+  deliveries_.clear();
 }
 
-absl::Status Session::Receive(const v1::AttachResponse& message) {
-  if (message.has_welcome()) return Welcome(message.welcome());
-  if (!linked()) return absl::InvalidArgumentError("the master broke the contract: a message before Welcome");
+void Session::Receive(const v1::AttachResponse& message) {
+  heard_at_ = clock_.Now();
+  if (message.has_welcome()) return Welcomed(message.welcome());
+  if (message.has_goodbye()) {
+    goodbye_ = message.goodbye();
+    return;
+  }
+  if (!welcomed_) return;
   switch (message.kind_case()) {
     case v1::AttachResponse::kLease:
-      TakeLease(message.lease());
-      break;
+      return Leased(message.lease());
+    case v1::AttachResponse::kLeaseRenewal:
+      if (const auto lease = lease_ends_.find(message.lease_renewal().lease_id()); lease != lease_ends_.end()) {
+        lease->second = Deadline::In(FromProto(message.lease_renewal().expires_in()), heard_at_);
+      }
+      return;
     case v1::AttachResponse::kEventAck:
-      TakeAck(message.event_ack());
-      break;
+      return Acknowledged(message.event_ack());
     case v1::AttachResponse::kCancel:
-      holder_.Cancel(message.cancel().build_id(), message.cancel().reason());
-      break;
+      // One that is not in force any more is forgotten when it runs out: its events may still be on their way.
+      return builds_.End(message.cancel().lease_id(), Cancelled(message.cancel().reason()));
     case v1::AttachResponse::kDrain:
-      holder_.SetDraining(!message.drain().resume(), message.drain().reason());
-      break;
-    case v1::AttachResponse::kGoodbye: {
-      const MutexLock lock(mutex_);
-      if (!message.goodbye().reconnect()) dismissed_ = message.goodbye().reason();
-      return absl::AbortedError(absl::StrCat("the master said goodbye: ", message.goodbye().reason()));
-    }
+      if (message.drain().resume()) return drain_.Undo(Drain::By::kMaster);
+      return drain_.Start(Drain::By::kMaster, message.drain().reason());
     default:
-      // A renewal needs no answer, and a message of a later version is none of ours.
-      break;
+      // A newer master's message: not for us.
+      return;
   }
-  doorbell_.Ring();
-  return absl::OkStatus();
 }
 
-absl::Status Session::Welcome(const v1::Welcome& welcome) {
+void Session::Welcomed(const v1::Welcome& welcome) {
+  welcomed_ = true;
+  const absl::Duration interval = FromProto(welcome.heartbeat_interval());
+  if (interval > absl::ZeroDuration()) heartbeat_interval_ = interval;
+  // At once: it renews the leases, and tells the room that there is.
+  next_heartbeat_ = heard_at_;
+  // A master that drains this agent says so again.
+  drain_.Undo(Drain::By::kMaster);
+  std::map<std::string, Delivery, std::less<>> continued;
+  std::vector<std::string> discarded;
   for (const v1::HeldBuildVerdict& verdict : welcome.held_builds()) {
-    const std::shared_ptr<BuildJournal> journal = journals_.Find(verdict.build_id());
-    if (verdict.action() == v1::HeldBuildVerdict::ACTION_DISCARD) {
-      spdlog::info("build {}: the master does not want it any more", verdict.build_id());
-      holder_.Discard(verdict.build_id());
+    for (auto& [lease_id, delivery] : deliveries_) {
+      if (delivery.journal == nullptr || delivery.journal->lease().build_id() != verdict.build_id()) continue;
+      if (verdict.action() == v1::HeldBuildVerdict::ACTION_DISCARD) discarded.push_back(lease_id);
+      if (verdict.action() != v1::HeldBuildVerdict::ACTION_CONTINUE) continue;
+      delivery.journal->Acknowledge(verdict.acknowledged_sequence());
+      delivery.sent = delivery.journal->acknowledged();
+      lease_ends_.insert_or_assign(lease_id, Deadline::Never());
+      if (delivery.journal->delivered()) {
+        discarded.push_back(lease_id);
+      } else {
+        continued[lease_id] = std::move(delivery);
+        delivery.journal = nullptr;
+      }
+      break;
+    }
+  }
+  deliveries_ = std::move(continued);
+  for (const std::string& lease_id : discarded) {
+    lease_ends_.erase(lease_id);
+    builds_.Discard(lease_id);
+  }
+}
+
+void Session::Leased(const v1::Lease& lease) {
+  v1::AttachRequest answer;
+  v1::LeaseReply* reply = answer.mutable_lease_reply();
+  reply->set_lease_id(lease.lease_id());
+  const absl::Status taken = builds_.Take(lease);
+  const auto journal = taken.ok() ? journals_.FindLease(lease.lease_id()) : nullptr;
+  reply->set_accepted(journal != nullptr);
+  if (journal != nullptr) {
+    lease_ends_.insert_or_assign(lease.lease_id(), Deadline::In(FromProto(lease.expires_in()), heard_at_));
+    // A lease that comes a second time is already on its way.
+    deliveries_.try_emplace(lease.lease_id()).first->second.journal = journal;
+  } else {
+    reply->set_reason(taken.ok() ? "it has ended already" : std::string(taken.message()));
+    spdlog::warn("build {}: not taken: {}", lease.build_id(), reply->reason());
+  }
+  answers_.push_back(std::move(answer));
+}
+
+void Session::Acknowledged(const v1::EventAck& ack) {
+  for (auto at = deliveries_.begin(); at != deliveries_.end(); ++at) {
+    Delivery& delivery = at->second;
+    if (delivery.journal->lease().build_id() != ack.build_id()) continue;
+    const bool again = ack.sequence() < delivery.journal->acknowledged();
+    delivery.journal->Acknowledge(ack.sequence());
+    if (again) {
+      spdlog::warn("build {}: the master asks for the events after {} again", ack.build_id(), ack.sequence());
+      delivery.sent = delivery.journal->acknowledged();
+      delivery.unacknowledged.clear();
+      delivery.unacknowledged_bytes = 0;
+    }
+    while (!delivery.unacknowledged.empty() && delivery.unacknowledged.front().last_sequence <= ack.sequence()) {
+      delivery.unacknowledged_bytes -= delivery.unacknowledged.front().bytes;
+      delivery.unacknowledged.pop_front();
+    }
+    if (delivery.journal->delivered()) {
+      const auto journal = delivery.journal;
+      lease_ends_.erase(at->first);
+      deliveries_.erase(at);
+      journals_.Remove(*journal);
+    }
+    return;
+  }
+}
+
+void Session::LookAtLeases(Instant now) {
+  std::vector<std::string> forgotten;
+  for (const auto& journal : journals_.All()) {
+    const std::string& id = journal->lease().lease_id();
+    const auto end = lease_ends_.find(id);
+    if (welcomed_) {
+      // The master is there and did not renew it: the build is another's now.
+      if (end != lease_ends_.end() && end->second.Passed(now)) forgotten.push_back(id);
       continue;
     }
-    if (journal == nullptr) continue;
-    journal->Acknowledge(verdict.acknowledged_sequence());
-    {
-      const MutexLock lock(mutex_);
-      sending_[journal->lease().lease_id()].sent = verdict.acknowledged_sequence();
+    const WithoutMaster policy = PolicyOf(journal->lease().request());
+    if (policy.afterwards == WithoutMaster::Afterwards::kKeep || Since(heard_at_, now) < policy.go_on_for) continue;
+    if (policy.afterwards == WithoutMaster::Afterwards::kStopAndDiscard) {
+      forgotten.push_back(id);
+    } else {
+      builds_.End(id, Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_LOST, true,
+                                     absl::StrCat("build: the master was away for ", LengthText(policy.go_on_for))));
     }
-    RemoveDelivered(*journal);
   }
-  const MutexLock lock(mutex_);
-  welcomed_ = true;
-  alone_since_.reset();
-  heartbeat_interval_ = std::max(kShortestHeartbeat, FromProto(welcome.heartbeat_interval()));
-  next_heartbeat_ = clock_.Now();
-  if (own_draining_) replies_.emplace_back().mutable_draining()->set_reason(*own_draining_);
-  doorbell_.Ring();
-  return absl::OkStatus();
+  for (const std::string& id : forgotten) {
+    spdlog::warn("lease {}: run out; its build is ended and forgotten", id);
+    lease_ends_.erase(id);
+    deliveries_.erase(id);
+    builds_.Discard(id);
+  }
 }
 
-void Session::TakeLease(const v1::Lease& lease) {
+void Session::AddHeartbeat(Instant now) {
+  next_heartbeat_ = now + absl::ToChronoNanoseconds(heartbeat_interval_);
   v1::AttachRequest message;
-  v1::LeaseReply& reply = *message.mutable_lease_reply();
-  reply.set_lease_id(lease.lease_id());
-  bool draining = false;
-  {
-    const MutexLock lock(mutex_);
-    draining = own_draining_.has_value();
-  }
-  // The same lease twice is one build.
-  absl::Status started;
-  if (journals_.FindLease(lease.lease_id()) == nullptr) {
-    started = draining ? absl::UnavailableError("the agent is draining") : holder_.Start(lease);
-  }
-  reply.set_accepted(started.ok());
-  reply.set_reason(std::string(started.message()));
-  if (!started.ok()) spdlog::warn("build {}: lease not taken: {}", lease.build_id(), reply.reason());
-  const MutexLock lock(mutex_);
-  replies_.push_back(std::move(message));
+  v1::Heartbeat* heartbeat = message.mutable_heartbeat();
+  const LeaseHolder::Room room = builds_.room();
+  heartbeat->set_free_slots(room.free_slots);
+  heartbeat->set_free_memory_bytes(room.free_memory_bytes);
+  heartbeat->set_free_disk_bytes(std::max<int64_t>(room.free_disk_bytes, 0));
+  for (const auto& [lease_id, delivery] : deliveries_) heartbeat->add_lease_ids(lease_id);
+  answers_.push_back(std::move(message));
 }
 
-void Session::TakeAck(const v1::EventAck& ack) {
-  const std::shared_ptr<BuildJournal> journal = journals_.Find(ack.build_id());
-  if (journal == nullptr) return;
-  {
-    const MutexLock lock(mutex_);
-    Sending& sending = sending_[journal->lease().lease_id()];
-    // Lower than before: the master asks for what follows once more.
-    if (ack.sequence() < journal->acknowledged()) sending.sent = ack.sequence();
-    sending.sent = std::max(sending.sent, ack.sequence());
+std::vector<v1::AttachRequest> Session::Poll() {
+  const Instant now = clock_.Now();
+  LookAtLeases(now);
+  if (!welcomed_ || goodbye_) return {};
+  if (const auto reason = drain_.own_reason(); reason && !told_draining_) {
+    told_draining_ = true;
+    v1::AttachRequest message;
+    message.mutable_draining()->set_reason(*reason);
+    answers_.push_back(std::move(message));
   }
-  journal->Acknowledge(ack.sequence());
-  RemoveDelivered(*journal);
+  if (now >= next_heartbeat_) AddHeartbeat(now);
+  std::vector<v1::AttachRequest> messages = std::exchange(answers_, {});
+  for (auto& [lease_id, delivery] : deliveries_) {
+    if (auto batch = NextBatch(delivery)) messages.push_back(*std::move(batch));
+  }
+  return messages;
 }
 
-void Session::RemoveDelivered(const BuildJournal& journal) {
-  if (!journal.delivered()) return;
-  {
-    const MutexLock lock(mutex_);
-    sending_.erase(journal.lease().lease_id());
+std::optional<v1::AttachRequest> Session::NextBatch(Delivery& delivery) {
+  if (delivery.sent >= delivery.journal->last_sequence()) return std::nullopt;
+  if (delivery.unacknowledged_bytes >= kWindowBytes || delivery.unacknowledged.size() >= kWindowBatches) {
+    return std::nullopt;
   }
-  journals_.Remove(journal);
-}
-
-std::optional<v1::AttachRequest> Session::Next() {
-  {
-    const MutexLock lock(mutex_);
-    if (!welcomed_) return std::nullopt;
-    if (!replies_.empty()) {
-      v1::AttachRequest reply = std::move(replies_.front());
-      replies_.pop_front();
-      return reply;
-    }
-    if (clock_.Now() < next_heartbeat_) return NextEvents();
-    next_heartbeat_ = clock_.Now() + absl::ToChronoNanoseconds(heartbeat_interval_);
-  }
-  return HeartbeatMessage();
-}
-
-v1::AttachRequest Session::HeartbeatMessage() const {
   v1::AttachRequest message;
-  *message.mutable_heartbeat() = holder_.Vitals();
-  // Also of builds that have ended: their events are still ours to deliver.
-  for (const std::shared_ptr<BuildJournal>& journal : journals_.All()) {
-    message.mutable_heartbeat()->add_lease_ids(journal->lease().lease_id());
+  v1::EventBatch* batch = message.mutable_event_batch();
+  batch->set_build_id(delivery.journal->lease().build_id());
+  batch->set_lease_id(delivery.journal->lease().lease_id());
+  const absl::Status read =
+      delivery.journal->Read(delivery.sent, kBatchBytes, delivery.cursor, batch->mutable_events());
+  if (!read.ok()) spdlog::error("build {}: {}", batch->build_id(), std::string(read.message()));
+  if (batch->events().empty()) {
+    // Nothing sound is left to send: the build ends, and its lease runs out at the master.
+    if (!read.ok()) builds_.Discard(batch->lease_id());
+    return std::nullopt;
   }
+  delivery.sent = batch->events().rbegin()->sequence();
+  const size_t bytes = message.ByteSizeLong();
+  delivery.unacknowledged.push_back({delivery.sent, bytes});
+  delivery.unacknowledged_bytes += bytes;
   return message;
 }
 
-std::optional<v1::AttachRequest> Session::NextEvents() {
-  for (const std::shared_ptr<BuildJournal>& journal : journals_.All()) {
-    Sending& sending = sending_[journal->lease().lease_id()];
-    if (sending.sent >= journal->last_sequence()) continue;
-    v1::AttachRequest message;
-    v1::EventBatch& batch = *message.mutable_event_batch();
-    batch.set_build_id(journal->lease().build_id());
-    batch.set_lease_id(journal->lease().lease_id());
-    const absl::Status read = journal->Read(sending.sent, kBatchBytes, sending.cursor, batch.mutable_events());
-    if (!read.ok() || batch.events().empty()) {
-      spdlog::error("build {}: {}", batch.build_id(), std::string(read.message()));
-      continue;
-    }
-    sending.sent = batch.events().rbegin()->sequence();
-    return message;
-  }
-  return std::nullopt;
+Deadline Session::next_look() const {
+  const Instant now = clock_.Now();
+  const Deadline leases = Deadline::In(kLeaseLook, now);
+  return welcomed_ ? Earlier(leases, Deadline::At(next_heartbeat_)) : leases;
 }
 
-Instant Session::Due() const {
-  const MutexLock lock(mutex_);
-  if (welcomed_) return next_heartbeat_;
-  return clock_.Now() + std::chrono::seconds(1);
-}
-
-void Session::Tick() {
-  absl::Duration alone;
-  {
-    const MutexLock lock(mutex_);
-    if (welcomed_ || !alone_since_) return;
-    alone = Since(*alone_since_, clock_.Now());
-  }
-  for (const std::string& id : holder_.Running()) {
-    const std::shared_ptr<BuildJournal> journal = journals_.Find(id);
-    if (journal == nullptr) continue;
-    const WithoutMaster policy = PolicyOf(journal->lease().request());
-    if (alone < policy.go_on_for) continue;
-    if (policy.afterwards == WithoutMaster::Afterwards::kStop) {
-      holder_.Cancel(id, absl::StrCat("without a master for ", absl::FormatDuration(policy.go_on_for)));
-    } else if (policy.afterwards == WithoutMaster::Afterwards::kStopAndDiscard) {
-      holder_.Discard(id);
-    }
-  }
-}
-
-void Session::SetOwnDraining(std::optional<std::string> reason) {
-  {
-    const MutexLock lock(mutex_);
-    own_draining_ = std::move(reason);
-    if (welcomed_) {
-      v1::Draining& draining = *replies_.emplace_back().mutable_draining();
-      draining.set_reason(own_draining_.value_or(""));
-      draining.set_resumed(!own_draining_);
-    }
-  }
-  doorbell_.Ring();
-}
-
-bool Session::linked() const {
-  const MutexLock lock(mutex_);
-  return welcomed_;
-}
-
-std::optional<std::string> Session::dismissed() const {
-  const MutexLock lock(mutex_);
-  return dismissed_;
-}
+bool Session::must_register_again() const { return told_draining_ && !drain_.own_reason(); }
 
 }  // namespace rootwright

@@ -1,88 +1,94 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "absl/status/status.h"
-#include "agent/journal/doorbell.h"
+#include "absl/time/time.h"
+#include "agent/build/drain.h"
+#include "agent/build/lease_holder.h"
 #include "agent/journal/journals.h"
-#include "agent/link/lease_holder.h"
 #include "base/clock.h"
-#include "base/mutex.h"
 #include "rootwright/v1/agent_link_service.pb.h"
 
 namespace rootwright {
 
-// The agent's side of the conversation with the master, without the wire: what it hears goes in, what is to be
-// said comes out. It outlives its connections; each begins with Connected. Thread-safe: one thread may
-// receive while another sends.
+// What the agent says of itself when it registers.
+struct AgentIdentity {
+  std::string name;
+  // Made anew at each start: 32 hexadecimal digits.
+  std::string incarnation;
+  std::string version;
+  v1::Capabilities capabilities;
+};
+
+// The agent's side of the conversation with the master, without the wire: messages in, messages out. It outlives
+// connections, as leases do. Used from one thread; what it is given outlives it.
 class Session {
  public:
-  // Who this agent is; asked at each registration, because capabilities may have changed.
-  using Introduction = std::function<v1::Register()>;
+  Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain, const Clock& clock);
 
-  // All of them outlive the session. `doorbell` is rung when there is something to send.
-  Session(Introduction introduction, Journals& journals, LeaseHolder& holder, Doorbell& doorbell, const Clock& clock)
-      : introduction_(std::move(introduction)), journals_(journals), holder_(holder), doorbell_(doorbell), clock_(clock) {}
+  // A connection is there: its first message, Register.
+  v1::AttachRequest Open();
+  // The connection is gone; builds go on as each request says.
+  void Close();
 
-  // A new connection is up: its first message.
-  v1::AttachRequest Connected();
-  // The connection is gone.
-  void Disconnected();
+  void Receive(const v1::AttachResponse& message);
+  // What is to be sent now: answers, heartbeats, and new events, at most one batch for each build. To be called
+  // again until it is empty, and then after each ring of the doorbell or at next_look().
+  std::vector<v1::AttachRequest> Poll();
+  Deadline next_look() const;
 
-  // An error ends the connection: Aborted after a Goodbye, InvalidArgument when the master broke the contract.
-  absl::Status Receive(const v1::AttachResponse& message);
-
-  // What is to be said next; nothing before the master's Welcome.
-  std::optional<v1::AttachRequest> Next();
-  // When Next, or Tick while there is no connection, has to be asked again though nobody rang.
-  Instant Due() const;
-  // Ends builds whose time without a master is over.
-  void Tick();
-
-  // The agent itself takes no more builds; told to the master at once and after each reconnect. Absent: resumed.
-  void SetOwnDraining(std::optional<std::string> reason);
-
-  // Welcomed and not yet disconnected.
-  bool linked() const;
-  // The master said Goodbye and not to come back; its reason.
-  std::optional<std::string> dismissed() const;
+  // Welcome was received on this connection.
+  bool welcomed() const { return welcomed_; }
+  // The conversation is over when this is set.
+  const std::optional<v1::Goodbye>& goodbye() const { return goodbye_; }
+  // Drained and resumed: only a new Register can tell the master so.
+  bool must_register_again() const;
 
  private:
-  // What of one journal is under way.
-  struct Sending {
+  // One journal's way to the master on this connection.
+  struct Delivery {
+    std::shared_ptr<BuildJournal> journal;
     int64_t sent = 0;
     EventCursor cursor;
+    struct Batch {
+      int64_t last_sequence;
+      size_t bytes;
+    };
+    std::deque<Batch> unacknowledged;
+    size_t unacknowledged_bytes = 0;
   };
 
-  absl::Status Welcome(const v1::Welcome& welcome);
-  void TakeLease(const v1::Lease& lease);
-  void TakeAck(const v1::EventAck& ack);
-  std::optional<v1::AttachRequest> NextEvents() RW_REQUIRES(mutex_);
-  v1::AttachRequest HeartbeatMessage() const;
-  void RemoveDelivered(const BuildJournal& journal);
+  void Welcomed(const v1::Welcome& welcome);
+  void Leased(const v1::Lease& lease);
+  void Acknowledged(const v1::EventAck& ack);
+  void LookAtLeases(Instant now);
+  void AddHeartbeat(Instant now);
+  std::optional<v1::AttachRequest> NextBatch(Delivery& delivery);
 
-  const Introduction introduction_;
+  const AgentIdentity identity_;
   Journals& journals_;
-  LeaseHolder& holder_;
-  Doorbell& doorbell_;
+  LeaseHolder& builds_;
+  Drain& drain_;
   const Clock& clock_;
 
-  mutable Mutex mutex_;
-  bool welcomed_ RW_GUARDED_BY(mutex_) = false;
-  absl::Duration heartbeat_interval_ RW_GUARDED_BY(mutex_) = absl::Seconds(5);
-  Instant next_heartbeat_ RW_GUARDED_BY(mutex_);
-  // Since when there has been no master; absent while linked and before the first connection.
-  std::optional<Instant> alone_since_ RW_GUARDED_BY(mutex_);
-  std::optional<std::string> own_draining_ RW_GUARDED_BY(mutex_);
-  std::optional<std::string> dismissed_ RW_GUARDED_BY(mutex_);
-  std::deque<v1::AttachRequest> replies_ RW_GUARDED_BY(mutex_);
+  // By lease id; on the monotonic clock. Never: a connection without a renewal yet.
+  std::map<std::string, Deadline, std::less<>> lease_ends_;
+  Instant heard_at_;
+
+  // --- of this connection ---
+  bool welcomed_ = false;
+  std::optional<v1::Goodbye> goodbye_;
+  absl::Duration heartbeat_interval_ = absl::Seconds(10);
+  Instant next_heartbeat_;
+  bool told_draining_ = false;
+  std::vector<v1::AttachRequest> answers_;
   // By lease id.
-  std::map<std::string, Sending> sending_ RW_GUARDED_BY(mutex_);
+  std::map<std::string, Delivery, std::less<>> deliveries_;
 };
 
 }  // namespace rootwright

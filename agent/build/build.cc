@@ -1,0 +1,123 @@
+#include "agent/build/build.h"
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "agent/build/pipeline.h"
+#include "agent/build/proto_time.h"
+#include "agent/build/upload_artifacts.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace rootwright {
+namespace {
+
+// The journal is on a full or failing disk.
+Ending JournalBroken(const absl::Status& status) {
+  return Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_HOST, true, absl::StrCat("write the journal: ", status.message()));
+}
+
+// What is wrong before the first step: the request (the user's), or this host.
+Ending NotPlanned(const absl::Status& status) {
+  if (absl::IsInvalidArgument(status)) return Failed(std::string(status.message()));
+  return FromStatus(status, "prepare", Place::kHost);
+}
+
+}  // namespace
+
+Build::Build(std::shared_ptr<BuildJournal> journal, absl::StatusOr<PlannedBuild> plan, const Host& host)
+    : journal_(std::move(journal)),
+      plan_(std::move(plan)),
+      limits_(plan_.ok() ? plan_->limits : BuildLimits()),
+      host_(host),
+      started_(host.clock.Now()),
+      writer_(*journal_, host.clock, limits_.log_bytes, [this] { End(JournalBroken(writer_.status())); }),
+      watchdog_(limits_, host.watchdog, host.clock, writer_) {}
+
+absl::Status Build::Run() {
+  Ending ending;
+  try {
+    ending = Prepare();
+    if (ending.ok()) ending = RunSteps();
+  } catch (const std::exception& error) {
+    ending = Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, absl::StrCat("build: ", error.what()));
+  }
+  CleanUp();
+  return Finish(ending);
+}
+
+Ending Build::Prepare() {
+  Enter(v1::BUILD_STATE_PREPARING);
+  if (!plan_.ok()) return NotPlanned(plan_.status());
+  const std::filesystem::path& folder = plan_->environment().work_folder;
+  if (const absl::Status made = MakeFolders(folder); !made.ok()) return NotPlanned(made);
+  auto routine = host_.routines.Make(*plan_);
+  if (!routine.ok()) return NotPlanned(routine.status());
+  routine_ = *std::move(routine);
+  return {};
+}
+
+Ending Build::RunSteps() {
+  std::vector<Step*> steps;
+  for (const auto& step : routine_->steps()) steps.push_back(step.get());
+  const auto running_from = static_cast<size_t>(routine_->preparing_steps());
+  const size_t collecting_from = steps.size() - static_cast<size_t>(routine_->collecting_steps());
+  const auto upload = MakeUploadArtifacts(*routine_, lease(), host_.publisher, writer_);
+  if (collecting_from < steps.size()) steps.push_back(upload.get());
+
+  watchdog_.Start();
+  Pipeline pipeline(writer_, watchdog_, *routine_, host_.clock);
+  Ending ending = pipeline.Run(steps, [&](size_t index) {
+    if (index == running_from) {
+      watchdog_.StartWallLimit();
+      Enter(v1::BUILD_STATE_RUNNING);
+    }
+    if (index == collecting_from) Enter(v1::BUILD_STATE_COLLECTING);
+  });
+  peak_memory_bytes_ = pipeline.peak_memory_bytes();
+  cpu_ = std::max(pipeline.cpu(), watchdog_.cpu());
+  return ending;
+}
+
+void Build::Enter(v1::BuildState state) {
+  state_ = state;
+  writer_.EnterState(state);
+}
+
+void Build::CleanUp() {
+  watchdog_.SetEnvironment(nullptr);
+  if (routine_ != nullptr) {
+    if (const absl::Status status = routine_->CleanUp(absl::ZeroDuration()); !status.ok()) {
+      spdlog::warn("build {}: clean up: {}", lease().build_id(), std::string(status.message()));
+      writer_.Warn(absl::StrCat("clean up: ", status.message()));
+    }
+    routine_.reset();
+  }
+  if (!plan_.ok()) return;
+  std::error_code error;
+  std::filesystem::remove_all(plan_->environment().work_folder, error);
+  if (error) spdlog::warn("build {}: remove its work folder: {}", lease().build_id(), error.message());
+}
+
+absl::Status Build::Finish(const Ending& ending) {
+  v1::BuildFinished finished;
+  finished.set_outcome(ending.outcome);
+  finished.set_reason(ending.reason);
+  if (ending.error) *finished.mutable_infrastructure_error() = *ending.error;
+  *finished.mutable_wall() = ToProto(Since(started_, host_.clock.Now()));
+  if (cpu_ > absl::ZeroDuration()) *finished.mutable_cpu() = ToProto(cpu_);
+  finished.set_peak_memory_bytes(peak_memory_bytes_);
+  RW_RETURN_IF_ERROR(writer_.Finish(std::move(finished)));
+  state_ = v1::BUILD_STATE_FINISHED;
+  spdlog::info("build {} attempt {}: {} {}", lease().build_id(), lease().attempt(), v1::Outcome_Name(ending.outcome),
+               ending.reason);
+  return journal_->Sync();
+}
+
+}  // namespace rootwright

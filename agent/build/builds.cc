@@ -1,0 +1,202 @@
+#include "agent/build/builds.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "agent/build/proto_time.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace rootwright {
+
+Builds::Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy,
+               Build::Host host, Doorbell& doorbell)
+    : journals_(journals),
+      slots_(slots),
+      drain_(drain),
+      paths_(std::move(paths)),
+      policy_(std::move(policy)),
+      host_(host),
+      doorbell_(doorbell) {}
+
+Builds::~Builds() {
+  EndAll(Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, "build: the agent ends"));
+  std::map<std::string, std::shared_ptr<Running>, std::less<>> all;
+  {
+    MutexLock lock(mutex_);
+    all.swap(running_);
+  }
+  // Threads look their own entry up through a reference: joined here, before the map goes.
+  for (auto& [id, running] : all) running->thread.join();
+}
+
+absl::Status Builds::Take(const v1::Lease& lease) {
+  Sweep();
+  if (IsRunning(lease.lease_id()) || journals_.FindLease(lease.lease_id()) != nullptr) return absl::OkStatus();
+  if (const auto reason = drain_.reason()) {
+    return absl::UnavailableError(absl::StrCat("draining: ", *reason));
+  }
+  if (const auto earlier = journals_.Find(lease.build_id());
+      earlier != nullptr && IsRunning(earlier->lease().lease_id())) {
+    // Its machine has the name that the new one would get.
+    return absl::UnavailableError(absl::StrCat("build ", lease.build_id(), ": an earlier attempt is still ending here"));
+  }
+  absl::StatusOr<PlannedBuild> plan =
+      PlanBuild(lease, policy_, paths_.work(lease.build_id(), lease.attempt()));
+  // What this host cannot do another one may; what is wrong with the request is for the submitter to hear.
+  if (absl::IsFailedPrecondition(plan.status())) return plan.status();
+  RW_ASSIGN_OR_RETURN(Slots::Slot slot, slots_.Take(plan.ok() ? plan->limits : BuildLimits{.memory_bytes = 0, .disk_bytes = 0}));
+  RW_ASSIGN_OR_RETURN(std::shared_ptr<BuildJournal> journal, journals_.Create(lease));
+
+  MutexLock lock(mutex_);
+  auto running = std::make_shared<Running>(std::move(journal), std::move(plan), host_, std::move(slot));
+  Running& started = *running;
+  running_.emplace(lease.lease_id(), std::move(running));
+  started.thread = std::jthread([this, &started] { Run(started); });
+  spdlog::info("build {} attempt {}: taken", lease.build_id(), lease.attempt());
+  return absl::OkStatus();
+}
+
+void Builds::Run(Running& running) {
+  if (const absl::Status status = running.build.Run(); !status.ok()) {
+    spdlog::error("build {}: {}", running.journal->lease().build_id(), std::string(status.message()));
+  }
+  bool discard;
+  {
+    MutexLock lock(mutex_);
+    running.slot.reset();
+    running.ended = true;
+    discard = running.discard;
+  }
+  // One whose end could not even be written is the master's to find out: its lease is not renewed any more.
+  if (discard || !running.journal->finished()) journals_.Remove(*running.journal);
+  doorbell_.Ring();
+}
+
+void Builds::Sweep() {
+  // Joined when this goes, outside the lock.
+  std::vector<std::shared_ptr<Running>> ended;
+  {
+    MutexLock lock(mutex_);
+    for (auto at = running_.begin(); at != running_.end();) {
+      if (!at->second->ended) {
+        ++at;
+        continue;
+      }
+      ended.push_back(std::move(at->second));
+      at = running_.erase(at);
+    }
+  }
+}
+
+std::shared_ptr<Builds::Running> Builds::FindRunning(absl::string_view lease_id) const {
+  MutexLock lock(mutex_);
+  const auto found = running_.find(std::string(lease_id));
+  return found == running_.end() || found->second->ended ? nullptr : found->second;
+}
+
+void Builds::End(absl::string_view lease_id, Ending ending) {
+  if (const auto running = FindRunning(lease_id)) running->build.End(std::move(ending));
+}
+
+void Builds::Discard(absl::string_view lease_id) {
+  std::shared_ptr<Running> running;
+  {
+    MutexLock lock(mutex_);
+    const auto found = running_.find(std::string(lease_id));
+    if (found != running_.end() && !found->second->ended) {
+      running = found->second;
+      running->discard = true;
+    }
+  }
+  if (running != nullptr) {
+    running->build.End(Cancelled("the master discards it"));
+  } else if (const auto journal = journals_.FindLease(lease_id)) {
+    journals_.Remove(*journal);
+  }
+}
+
+bool Builds::IsRunning(absl::string_view lease_id) const { return FindRunning(lease_id) != nullptr; }
+
+LeaseHolder::Room Builds::room() const {
+  const auto disk = FreeBytes(paths_.state());
+  return {slots_.free(), slots_.free_memory(), disk.ok() ? *disk : -1};
+}
+
+void Builds::EndAll(const Ending& ending) {
+  std::vector<std::shared_ptr<Running>> all;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [id, running] : running_) all.push_back(running);
+  }
+  for (const auto& running : all) running->build.End(ending);
+}
+
+int Builds::running() const {
+  MutexLock lock(mutex_);
+  return static_cast<int>(
+      std::count_if(running_.begin(), running_.end(), [](const auto& entry) { return !entry.second->ended; }));
+}
+
+std::vector<v1::AgentBuild> Builds::List() const {
+  std::vector<v1::AgentBuild> running, others;
+  for (const auto& journal : journals_.All()) {
+    v1::AgentBuild build;
+    build.set_build_id(journal->lease().build_id());
+    build.set_attempt(journal->lease().attempt());
+    build.set_state(v1::BUILD_STATE_FINISHED);
+    build.set_last_sequence(journal->last_sequence());
+    build.set_acknowledged_sequence(journal->acknowledged());
+    if (const auto started = journal->started_at()) *build.mutable_started_at() = ToProto(*started);
+    MutexLock lock(mutex_);
+    const auto found = running_.find(journal->lease().lease_id());
+    if (found != running_.end() && !found->second->ended) {
+      build.set_state(found->second->build.state());
+      build.set_step(found->second->build.step());
+      running.push_back(std::move(build));
+    } else {
+      others.push_back(std::move(build));
+    }
+  }
+  running.insert(running.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  return running;
+}
+
+absl::Status Builds::CancelBuild(absl::string_view build_id, absl::string_view reason) {
+  std::shared_ptr<Running> found;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [id, running] : running_) {
+      const std::string& candidate = running->journal->lease().build_id();
+      if (running->ended || build_id.empty() || !absl::StartsWith(candidate, build_id)) continue;
+      if (found != nullptr) {
+        return absl::NotFoundError(absl::StrCat("cancel: build ", build_id, ": more than one begins like that"));
+      }
+      found = running;
+    }
+  }
+  if (found == nullptr) return absl::NotFoundError(absl::StrCat("cancel: build ", build_id, ": does not run here"));
+  found->build.End(Cancelled(reason.empty() ? "cancelled on the build host" : std::string(reason)));
+  return absl::OkStatus();
+}
+
+void Builds::FinishAbandoned(Journals& journals, const Clock& clock) {
+  for (const auto& journal : journals.All()) {
+    if (journal->finished()) continue;
+    const Ending ending =
+        Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, "build: the agent ended in mid-build");
+    v1::BuildEvent event;
+    *event.mutable_time() = ToProto(clock.Wall());
+    event.mutable_build_finished()->set_outcome(ending.outcome);
+    event.mutable_build_finished()->set_reason(ending.reason);
+    *event.mutable_build_finished()->mutable_infrastructure_error() = *ending.error;
+    if (const absl::Status status = journal->Append(std::move(event)); !status.ok()) {
+      spdlog::error("build {}: {}", journal->lease().build_id(), std::string(status.message()));
+    }
+  }
+}
+
+}  // namespace rootwright

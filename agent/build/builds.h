@@ -1,0 +1,77 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/build/build.h"
+#include "agent/build/drain.h"
+#include "agent/build/lease_holder.h"
+#include "agent/build/slots.h"
+#include "agent/journal/journals.h"
+#include "base/mutex.h"
+#include "rootwright/v1/agent_admin_service.pb.h"
+
+namespace rootwright {
+
+// The builds that this agent runs, each on a thread of its own. Everything given to it outlives it.
+class Builds : public LeaseHolder {
+ public:
+  Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy, Build::Host host,
+         Doorbell& doorbell);
+  // Ends and waits for what still runs.
+  ~Builds() override;
+
+  absl::Status Take(const v1::Lease& lease) override;
+  void End(absl::string_view lease_id, Ending ending) override;
+  void Discard(absl::string_view lease_id) override;
+  bool IsRunning(absl::string_view lease_id) const override;
+  Room room() const override;
+
+  // Asks all of them to end that way.
+  void EndAll(const Ending& ending);
+  int running() const;
+  // For the operator: builds in the journal, running ones first.
+  std::vector<v1::AgentBuild> List() const;
+  // NotFound when no build of that id, or of a prefix that fits only one, runs here.
+  absl::Status CancelBuild(absl::string_view build_id, absl::string_view reason);
+
+  // Gives every build that an earlier life of the agent left unfinished its last event. Before the first Take.
+  static void FinishAbandoned(Journals& journals, const Clock& clock);
+
+ private:
+  struct Running {
+    Running(std::shared_ptr<BuildJournal> of, absl::StatusOr<PlannedBuild> plan, const Build::Host& host,
+            Slots::Slot taken)
+        : journal(of), build(std::move(of), std::move(plan), host), slot(std::make_unique<Slots::Slot>(std::move(taken))) {}
+    std::shared_ptr<BuildJournal> journal;
+    Build build;
+    std::unique_ptr<Slots::Slot> slot;
+    bool discard = false;
+    bool ended = false;
+    std::jthread thread;
+  };
+
+  void Run(Running& running);
+  // Null when it has ended.
+  std::shared_ptr<Running> FindRunning(absl::string_view lease_id) const;
+  // Joins the threads of builds that have ended.
+  void Sweep();
+
+  Journals& journals_;
+  Slots& slots_;
+  const Drain& drain_;
+  const StatePaths paths_;
+  const BuildPolicy policy_;
+  const Build::Host host_;
+  Doorbell& doorbell_;
+  mutable Mutex mutex_;
+  // By lease id.
+  std::map<std::string, std::shared_ptr<Running>, std::less<>> running_ RW_GUARDED_BY(mutex_);
+};
+
+}  // namespace rootwright

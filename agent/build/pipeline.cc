@@ -1,0 +1,85 @@
+#include "agent/build/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/build/proto_time.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace rootwright {
+
+Ending Pipeline::Run(const std::vector<Step*>& steps, const BeforeStep& before) {
+  for (size_t i = 0; i < steps.size(); ++i) {
+    // Between two steps is a good moment to end.
+    if (const auto asked = watchdog_.ending()) return *asked;
+    before(i);
+    Step& step = *steps[i];
+    watchdog_.SetStepPlace(step.place());
+    const Instant start = clock_.Now();
+    writer_.StartStep(step.name(), static_cast<int>(i) + 1, static_cast<int>(steps.size()), step.place());
+    Ending ending = RunStep(step);
+    watchdog_.SetStepPlace(Place::kHost);
+    routine_.StepEnded(step.name(), Since(start, clock_.Now()));
+    if (!ending.ok()) return ending;
+    // An environment that was made in this step is watched from now on.
+    watchdog_.SetEnvironment(routine_.environment());
+  }
+  if (const auto asked = watchdog_.ending()) return *asked;
+  return {};
+}
+
+Ending Pipeline::RunStep(Step& step) {
+  StepContext context{writer_, watchdog_.wall_deadline(), watchdog_.stop()};
+  const absl::StatusOr<StepResult> result = CheckApplyVerify(step, context);
+  Ending ending = EndingOf(step, result);
+  v1::StepFinished finished;
+  finished.set_state(ending.ok() ? v1::STEP_STATE_SUCCEEDED : v1::STEP_STATE_FAILED);
+  finished.set_reason(ending.reason);
+  if (result.ok()) {
+    finished.set_exit_code(result->exit_code);
+    finished.set_signal(result->signal);
+    if (result->cpu > absl::ZeroDuration()) *finished.mutable_cpu() = ToProto(result->cpu);
+    finished.set_peak_memory_bytes(result->peak_memory_bytes);
+    peak_memory_bytes_ = std::max(peak_memory_bytes_, result->peak_memory_bytes);
+    cpu_ += result->cpu;
+  }
+  writer_.FinishStep(std::move(finished));
+  return ending;
+}
+
+absl::StatusOr<StepResult> Pipeline::CheckApplyVerify(Step& step, StepContext& context) {
+  RW_ASSIGN_OR_RETURN(const bool done, step.Check(context));
+  StepResult result;
+  if (!done) {
+    RW_ASSIGN_OR_RETURN(result, step.Apply(context));
+    if (!result.ok()) return result;
+  }
+  RW_RETURN_IF_ERROR(step.Verify(context));
+  return result;
+}
+
+Ending Pipeline::EndingOf(Step& step, const absl::StatusOr<StepResult>& result) const {
+  if (result.ok() && result->ok()) return {};
+  // Whatever a step says after it was asked to stop, it says because of that.
+  if (auto asked = watchdog_.ending()) return *std::move(asked);
+  if (result.ok()) return Failed(absl::StrCat(step.name(), ": ", result->failure));
+  const absl::Status& status = result.status();
+  if (absl::IsDeadlineExceeded(status)) {
+    // The step may have noticed before the watchdog did.
+    if (watchdog_.wall_deadline().Passed(clock_.Now())) {
+      watchdog_.Look();
+      if (auto late = watchdog_.ending()) return *std::move(late);
+    }
+    if (step.name() == "reach_environment") {
+      Ending ending = FromStatus(status, "boot limit reached in reach_environment", step.place());
+      ending.outcome = v1::OUTCOME_TIMED_OUT;
+      ending.error.reset();
+      return ending;
+    }
+  }
+  return FromStatus(status, step.name(), step.place());
+}
+
+}  // namespace rootwright

@@ -1,0 +1,51 @@
+#include "agent/build/upload_artifacts.h"
+
+#include <utility>
+
+#include "base/status.h"
+
+namespace rootwright {
+namespace {
+
+class UploadArtifacts : public Step {
+ public:
+  UploadArtifacts(Routine& routine, const v1::Lease& lease, ArtifactPublisher& publisher, EventWriter& writer)
+      : routine_(routine), lease_(lease), publisher_(publisher), writer_(writer) {}
+
+  std::string name() const override { return "upload_artifacts"; }
+  Place place() const override { return Place::kHost; }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    for (const ArtifactFile& file : routine_.artifacts()) {
+      const auto progress = [&](const ProgressUpdate& update) { context.reporter.Progress(update); };
+      RW_RETURN_IF_ERROR(publisher_.Publish(lease_.build_id(), lease_.lease_id(), file, progress, context.deadline,
+                                            context.stop));
+      writer_.ArtifactReady(ToProto(file));
+    }
+    return StepResult();
+  }
+
+ private:
+  Routine& routine_;
+  const v1::Lease& lease_;
+  ArtifactPublisher& publisher_;
+  EventWriter& writer_;
+};
+
+}  // namespace
+
+v1::Artifact ToProto(const ArtifactFile& file) {
+  v1::Artifact artifact;
+  artifact.set_name(file.name);
+  artifact.set_size_bytes(file.size_bytes);
+  artifact.set_sha256(file.sha256);
+  artifact.set_media_type(file.media_type);
+  return artifact;
+}
+
+std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease, ArtifactPublisher& publisher,
+                                          EventWriter& writer) {
+  return std::make_unique<UploadArtifacts>(routine, lease, publisher, writer);
+}
+
+}  // namespace rootwright

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+
+#include "agent/build/artifact_publisher.h"
+#include "agent/build/event_writer.h"
+#include "executors/step.h"
+#include "rootwright/v1/agent_link_service.pb.h"
+
+namespace rootwright {
+
+// The last step of every routine that has results: upload_artifacts. All arguments outlive it.
+std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease, ArtifactPublisher& publisher,
+                                          EventWriter& writer);
+
+v1::Artifact ToProto(const ArtifactFile& file);
+
+}  // namespace rootwright
