@@ -1,5 +1,10 @@
 #include "executors/qemu/qemu_environment.h"
 
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/wait.h"
+#include "executors/qemu/machine_process.h"
 #include "executors/qemu/qemu_executor.h"
 #include "tests/executors/environment_contract.h"
 #include "tests/executors/qemu/qemu_host.h"
@@ -40,6 +45,130 @@ Host& TheHost() {
 INSTANTIATE_TEST_SUITE_P(Qemu, EnvironmentContract, ::testing::Values(ContractSubject{"qemu", [] {
                            return TheHost().executor().CreateEnvironment(TheHost().host().NewBuild());
                          }}));
+
+using ::testing::HasSubstr;
+
+// A machine on a connection of its own.
+struct Machine {
+  EnvironmentSpec spec = TheHost().host().NewBuild();
+  std::shared_ptr<LibvirtConnection> connection;
+  std::unique_ptr<QemuEnvironment> environment;
+
+  explicit Machine(const QemuSettings& settings = TheHost().host().Settings(),
+                   const MachineImage& image = TheHost().host().image()) {
+    connection = *LibvirtConnection::Create(settings.libvirt);
+    auto made = QemuEnvironment::Create(spec, image, settings, DomainSpec::Accelerator::kTcg, connection);
+    EXPECT_TRUE(made.ok()) << made.status();
+    environment = *std::move(made);
+  }
+  std::string domain() const { return absl::StrCat(kDomainPrefix, spec.build_id); }
+  absl::Status KillProcess() const {
+    return KillMachineProcess(domain(), spec.work_folder / "root.qcow2", Deadline::In(absl::Seconds(30)));
+  }
+  // Calls `then` once the command has said that it runs.
+  absl::Status RunUntil(const std::string& script, const std::function<void()>& then) const {
+    EnvironmentCommand command;
+    command.argv = {"/bin/sh", "-c", script};
+    command.variables = {{"PATH", "/usr/bin:/bin"}};
+    bool done = false;
+    const auto result = environment->Run(
+        command,
+        [&](OutputStream, absl::string_view) {
+          if (!std::exchange(done, true)) then();
+        },
+        Deadline::In(absl::Minutes(2)), {});
+    return result.status();
+  }
+};
+
+Deadline BootLimit() { return Deadline::In(absl::Minutes(2)); }
+
+TEST(QemuEnvironment, SaysThatTheMachineEndedWhenQemuIsKilledInACommand) {
+  Machine machine;
+  ASSERT_TRUE(machine.environment->Reach(BootLimit(), {}).ok());
+  const absl::Status status =
+      machine.RunUntil("echo ready; sleep 1000", [&] { EXPECT_TRUE(machine.KillProcess().ok()); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the machine ended: last console lines:"));
+  EXPECT_TRUE(machine.environment->End(absl::ZeroDuration()).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(machine.spec.work_folder));
+}
+
+TEST(QemuEnvironment, FailsAtOnceWithTheConsoleWhenTheKernelPanics) {
+  MachineImage image = TheHost().host().image();
+  image.initrd = TheHost().host().folder() / "broken-initrd";
+  ASSERT_TRUE(WriteFileAtomically(image.initrd, "no archive").ok());
+  Machine machine(TheHost().host().Settings(), image);
+  const absl::Status status = machine.environment->Reach(BootLimit(), {});
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("Kernel panic"));
+}
+
+TEST(QemuEnvironment, GivesUpAGuestThatNeverAnswers) {
+  Machine machine;
+  const absl::Status status = machine.environment->Reach(Deadline::In(absl::Milliseconds(300)), {});
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("last console lines"));
+  EXPECT_TRUE(machine.environment->End(absl::ZeroDuration()).ok());
+}
+
+TEST(QemuEnvironment, SurvivesLibvirtdThatComesBack) {
+  Machine machine;
+  ASSERT_TRUE(machine.environment->Reach(BootLimit(), {}).ok());
+  const absl::Status status = machine.RunUntil("echo ready; sleep 1", [&] {
+    TheHost().host().KillLibvirtd();
+    TheHost().host().StartLibvirtd();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(machine.environment->End(absl::Seconds(30)).ok());
+}
+
+TEST(QemuEnvironment, NamesLibvirtWhenItStaysAwayAndLeavesNoMachine) {
+  QemuSettings settings = TheHost().host().Settings();
+  settings.libvirt.loss_grace = absl::Milliseconds(500);
+  Machine machine(settings);
+  ASSERT_TRUE(machine.environment->Reach(BootLimit(), {}).ok());
+  const absl::Status status =
+      machine.RunUntil("echo ready; sleep 1000", [&] { TheHost().host().KillLibvirtd(); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("libvirt"));
+  EXPECT_TRUE(machine.environment->End(absl::ZeroDuration()).ok());
+  EXPECT_FALSE(FindMachineProcess(machine.domain(), machine.spec.work_folder / "root.qcow2").ok());
+  TheHost().host().StartLibvirtd();
+  // The tests' own connection comes back after its back-off.
+  const Deadline deadline = BootLimit();
+  while (!TheHost().executor().CheckHealth().ok() && !deadline.Passed()) SleepFor(absl::Milliseconds(20), {}).IgnoreError();
+}
+
+TEST(QemuEnvironment, RefusesABuildThatTheDiskCannotHoldWithFigures) {
+  EnvironmentSpec spec = TheHost().host().NewBuild();
+  spec.disk_bytes = int64_t{1} << 50;
+  const absl::Status status = TheHost().executor().CreateEnvironment(spec).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), ::testing::ContainsRegex("1048576.* GiB needed, .* GiB free"));
+  EXPECT_TRUE(std::filesystem::is_empty(spec.work_folder));
+}
+
+TEST(QemuExecutor, ReapsOwnMachinesThatAreNotKept) {
+  Machine kept;
+  Machine left;
+  ASSERT_TRUE(kept.environment->Reach(BootLimit(), {}).ok());
+  ASSERT_TRUE(left.environment->Reach(BootLimit(), {}).ok());
+  QemuSettings elsewhere = TheHost().host().Settings();
+  elsewhere.work_folder = "/var/lib/another-agent";
+  const auto other = *QemuExecutor::Create(elsewhere, TheHost().host().images());
+  EXPECT_THAT(*other->Reap({}), ::testing::IsEmpty());
+  EXPECT_THAT(*TheHost().executor().Reap({kept.spec.build_id}), ::testing::ElementsAre(left.spec.build_id));
+  EXPECT_TRUE(kept.environment->CpuTime().ok());
+}
+
+TEST(QemuExecutor, ReportsWhatTheHostCanDo) {
+  const HostReport report = TheHost().executor().Inspect({});
+  ASSERT_FALSE(report.targets.empty());
+  for (const HostCheck& check : report.checks) {
+    EXPECT_TRUE(check.result != HostCheck::Result::kFailed || !check.remedy.empty()) << check.name;
+  }
+}
 
 }  // namespace
 }  // namespace rootwright
