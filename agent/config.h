@@ -1,44 +1,48 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "agent/build/limits.h"
 #include "base/architecture.h"
-#include "rootwright/v1/build.pb.h"
 
 namespace rootwright {
 
-// The agent's configuration with every default filled in. agent/config.proto says what each
-// field means.
+// The configuration in our own terms, every default filled in. agent/config.proto is its manual.
 struct AgentConfig {
   std::string name;
-  std::string master = "127.0.0.1:7420";
-  std::filesystem::path state_folder = "/var/lib/rootwright";
-  std::filesystem::path image_folder = "/var/cache/rootwright/images";
-  std::filesystem::path package_folder = "/var/cache/rootwright/packages";
-  std::string libvirt_uri = "qemu:///system";
-  std::string admin_listen = "127.0.0.1:0";
+  std::string master;
+  std::filesystem::path state_folder;
+  std::filesystem::path image_folder;
+  std::filesystem::path package_folder;
+  std::string libvirt_uri;
+  std::string admin_listen;
   int slots = 1;
   std::map<std::string, std::string> labels;
-  v1::Limits default_limits;
-  v1::Limits maximum_limits;
-  std::string apt_mirror = "http://deb.debian.org/debian";
-  std::filesystem::path apt_keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-  // Empty: all that the host can build.
+  // Empty: all that the host can.
   std::set<Architecture> targets;
-  std::string log_level = "info";
+  BuildLimits default_limits;
+  BuildLimits maximum_limits;
+  // 0: what the host has, less what it needs itself.
+  int64_t memory_bytes = 0;
+  std::string apt_mirror;
+  std::filesystem::path apt_keyring;
+  // Empty: the ones that came with the agent.
+  std::filesystem::path guest_programs;
+  absl::Duration shutdown_grace;
+  std::string log_level;
 };
 
-// Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",
-// one a line. An empty text is a good configuration.
-absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::string_view origin);
-
-// The same from a file.
-absl::StatusOr<AgentConfig> ReadAgentConfig(const std::filesystem::path& path);
+// `text` is in protobuf's text format, `source` names it in messages. InvalidArgument lists every mistake as
+// "file:line:column: error: what", one a line.
+absl::StatusOr<AgentConfig> ParseConfig(absl::string_view text, absl::string_view source);
+// Of a file; an empty path gives the defaults.
+absl::StatusOr<AgentConfig> ReadConfig(const std::filesystem::path& file);
 
 }  // namespace rootwright

@@ -1,151 +1,172 @@
 #include "agent/host.h"
 
 #include <sys/sysinfo.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <system_error>
 #include <thread>
+#include <utility>
 
-#include "absl/strings/ascii.h"
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
-#include "agent/build/limits.h"
 #include "base/file.h"
+#include "base/status.h"
 
 namespace rootwright {
 namespace {
 
-using Result = HostCheck::Result;
+// What the host keeps for itself, this program and its tools.
+constexpr int64_t kHostMemory = int64_t{512} << 20;
+// With less than this no build of use can run.
+constexpr int64_t kLeastDisk = int64_t{1} << 30;
 
 int64_t HostMemory() {
-  struct sysinfo info;
-  return sysinfo(&info) == 0 ? static_cast<int64_t>(info.totalram) * info.mem_unit : 0;
+  struct sysinfo info = {};
+  sysinfo(&info);
+  return static_cast<int64_t>(info.totalram) * info.mem_unit;
 }
 
-int64_t DiskSize(const std::filesystem::path& folder) {
-  struct statvfs info;
-  if (statvfs(folder.c_str(), &info) != 0) return 0;
-  return static_cast<int64_t>(info.f_blocks) * static_cast<int64_t>(info.f_frsize);
+// Beside the program in a build tree, in the system's folder once installed.
+std::filesystem::path GuestPrograms(const AgentConfig& config, const std::filesystem::path& own_folder) {
+  if (!config.guest_programs.empty()) return config.guest_programs;
+  std::error_code error;
+  const std::filesystem::path beside = own_folder.parent_path() / "guest";
+  return std::filesystem::is_directory(beside, error) ? beside : "/usr/lib/rootwright/guest";
 }
 
-HostCheck CheckDisk(const AgentConfig& config) {
-  HostCheck check{.name = "disk"};
-  const int64_t wanted = config.default_limits.disk_bytes() * config.slots;
-  const absl::StatusOr<int64_t> free = FreeBytes(config.state_folder);
-  if (!free.ok()) {
-    check.result = Result::kFailed;
-    check.finding = std::string(free.status().message());
-    check.remedy = "make the folder, or set state_folder";
-    return check;
-  }
-  check.finding = absl::StrCat(SizeText(*free), " free in ", config.state_folder.string());
-  if (*free < wanted) {
-    // Builds rarely fill what they may; one that would not fit is refused with figures when it comes.
-    check.result = *free < (int64_t{1} << 30) ? Result::kFailed : Result::kDegraded;
-    absl::StrAppend(&check.finding, ", ", SizeText(wanted), " wanted for ", config.slots, " builds");
-    check.remedy = "free some, or set state_folder or default_limits";
-  }
-  return check;
+// The state folder need not be there yet.
+absl::StatusOr<int64_t> FreeDisk(const AgentConfig& config) {
+  std::filesystem::path folder = config.state_folder;
+  std::error_code error;
+  while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  return FreeBytes(folder);
 }
 
-HostCheck CheckMemory(const AgentConfig& config) {
-  HostCheck check{.name = "memory", .finding = absl::StrCat(SizeText(HostMemory()), " in all")};
-  const int64_t wanted = config.default_limits.memory_bytes() * config.slots;
-  if (HostMemory() < wanted) {
-    check.result = Result::kDegraded;
-    absl::StrAppend(&check.finding, ", ", SizeText(wanted), " wanted for ", config.slots, " builds");
-    check.remedy = "fewer slots, or smaller default_limits";
-  }
-  return check;
+HostCheck DiskCheck(const AgentConfig& config) {
+  const auto free = FreeDisk(config);
+  if (!free.ok()) return {"disk", HostCheck::Result::kFailed, std::string(free.status().message()), "set state_folder"};
+  const int64_t wanted = config.default_limits.disk_bytes;
+  const std::string finding = absl::StrCat(SizeText(*free), " free in ", config.state_folder.string());
+  if (*free >= wanted) return {"disk", HostCheck::Result::kOk, finding, ""};
+  return {"disk", *free < kLeastDisk ? HostCheck::Result::kFailed : HostCheck::Result::kDegraded,
+          absl::StrCat(finding, ", ", SizeText(wanted), " wanted"), "free some, or set state_folder"};
+}
+
+HostCheck MemoryCheck(const AgentConfig& config) {
+  const int64_t have = MemoryForBuilds(config);
+  const int64_t wanted = config.default_limits.memory_bytes;
+  const std::string finding = absl::StrCat(SizeText(have), " for builds");
+  if (have >= wanted * config.slots) return {"memory", HostCheck::Result::kOk, finding, ""};
+  return {"memory", have < wanted ? HostCheck::Result::kFailed : HostCheck::Result::kDegraded,
+          absl::StrCat(finding, ", ", SizeText(wanted), " wanted for each of ", config.slots, " slots"),
+          "set slots or default_limits.memory_bytes lower"};
 }
 
 v1::Architecture ToProto(Architecture architecture) {
-  v1::Architecture proto = v1::ARCHITECTURE_UNSPECIFIED;
-  v1::Architecture_Parse(absl::StrCat("ARCHITECTURE_", absl::AsciiStrToUpper(NamesOf(architecture).debian)), &proto);
-  return proto;
-}
-
-const char* NameOf(Result result) {
-  switch (result) {
-    case Result::kOk:
-      return "ok";
-    case Result::kDegraded:
-      return "degraded";
-    case Result::kFailed:
-      return "failed";
+  switch (architecture) {
+    case Architecture::kAmd64:
+      return v1::ARCHITECTURE_AMD64;
+    case Architecture::kArm64:
+      return v1::ARCHITECTURE_ARM64;
+    case Architecture::kArmhf:
+      return v1::ARCHITECTURE_ARMHF;
+    case Architecture::kRiscv64:
+      return v1::ARCHITECTURE_RISCV64;
+    case Architecture::kArmel:
+      return v1::ARCHITECTURE_ARMEL;
   }
-  return "";
+  return v1::ARCHITECTURE_UNSPECIFIED;
 }
 
 }  // namespace
 
-HostFacts InspectHost(const AgentConfig& config, Executor& executor, std::stop_token stop) {
-  HostFacts facts;
-  facts.report = executor.Inspect(std::move(stop));
-  facts.report.checks.push_back(CheckDisk(config));
-  facts.report.checks.push_back(CheckMemory(config));
-  if (!config.targets.empty()) {
-    std::erase_if(facts.report.targets,
-                  [&config](const HostReport::Target& target) { return config.targets.count(target.architecture) == 0; });
-  }
-  v1::Capabilities& capabilities = facts.capabilities;
+absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
+  std::error_code error;
+  const std::filesystem::path own_folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  MachineImages::Options images;
+  images.store = config.image_folder;
+  images.apt = config.package_folder;
+  images.guest_programs = GuestPrograms(config, own_folder);
+  images.unpack_program = own_folder / "rootwright-unpack";
+  images.mirror = config.apt_mirror;
+  images.keyring = config.apt_keyring;
+  HostParts parts;
+  parts.images = std::make_unique<MachineImages>(std::move(images));
+  QemuSettings settings;
+  settings.libvirt.uri = config.libvirt_uri;
+  settings.work_folder = StatePaths(config.state_folder).work();
+  RW_ASSIGN_OR_RETURN(parts.machines, QemuExecutor::Create(settings, *parts.images));
+  return parts;
+}
+
+HostReport InspectHost(const AgentConfig& config, Executor& machines, std::stop_token stop) {
+  HostReport report = machines.Inspect(std::move(stop));
+  report.checks.push_back(DiskCheck(config));
+  report.checks.push_back(MemoryCheck(config));
+  std::erase_if(report.targets, [&](const HostReport::Target& target) {
+    return !config.targets.empty() && config.targets.count(target.architecture) == 0;
+  });
+  return report;
+}
+
+int64_t MemoryForBuilds(const AgentConfig& config) {
+  return config.memory_bytes > 0 ? config.memory_bytes : std::max<int64_t>(HostMemory() - kHostMemory, 0);
+}
+
+absl::Status CheckDisk(const AgentConfig& config) {
+  RW_ASSIGN_OR_RETURN(const int64_t free, FreeDisk(config));
+  if (free >= kLeastDisk) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("disk: ", config.state_folder.string(), ": ", SizeText(free), " free"));
+}
+
+v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& report) {
+  v1::Capabilities capabilities;
   capabilities.set_slots(config.slots);
-  capabilities.mutable_labels()->insert(config.labels.begin(), config.labels.end());
-  for (const HostReport::Target& target : facts.report.targets) {
-    v1::TargetSupport& support = *capabilities.add_targets();
-    support.set_architecture(ToProto(target.architecture));
-    support.set_isolation(v1::ISOLATION_MACHINE);
-    support.set_accelerated(target.accelerated);
-    support.add_routines("rootfs");
-    support.add_routines("command");
+  for (const auto& [key, value] : config.labels) (*capabilities.mutable_labels())[key] = value;
+  for (const HostReport::Target& target : report.targets) {
+    v1::TargetSupport* support = capabilities.add_targets();
+    support->set_architecture(ToProto(target.architecture));
+    support->set_isolation(v1::ISOLATION_MACHINE);
+    support->set_accelerated(target.accelerated);
+    support->add_routines("rootfs");
+    support->add_routines("command");
   }
-  capabilities.set_memory_bytes(HostMemory());
-  capabilities.set_disk_bytes(DiskSize(config.state_folder));
-  capabilities.set_cpus(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
-  *capabilities.mutable_default_limits() = config.default_limits;
-  *capabilities.mutable_maximum_limits() = config.maximum_limits;
-  return facts;
+  BuildLimits maximum = config.maximum_limits;
+  maximum.memory_bytes = std::min(maximum.memory_bytes, MemoryForBuilds(config));
+  capabilities.set_memory_bytes(MemoryForBuilds(config));
+  capabilities.set_disk_bytes(FreeDisk(config).value_or(0));
+  std::error_code error;
+  const auto space = std::filesystem::space(config.state_folder, error);
+  if (!error) capabilities.set_disk_bytes(static_cast<int64_t>(space.capacity));
+  capabilities.set_cpus(static_cast<int>(std::thread::hardware_concurrency()));
+  *capabilities.mutable_default_limits() = rootwright::ToProto(config.default_limits);
+  *capabilities.mutable_maximum_limits() = rootwright::ToProto(maximum);
+  return capabilities;
 }
 
-v1::HostCheck ToProto(const HostCheck& check) {
-  v1::HostCheck proto;
-  proto.set_name(check.name);
-  proto.set_finding(check.finding);
-  proto.set_remedy(check.remedy);
-  proto.set_result(check.result == Result::kOk         ? v1::HostCheck::RESULT_OK
-                   : check.result == Result::kDegraded ? v1::HostCheck::RESULT_DEGRADED
-                                                       : v1::HostCheck::RESULT_FAILED);
-  return proto;
-}
-
-std::string ToJson(const HostFacts& facts) {
-  nlohmann::json root;
-  root["checks"] = nlohmann::json::array();
-  root["targets"] = nlohmann::json::array();
-  for (const HostCheck& check : facts.report.checks) {
-    root["checks"].push_back({{"name", check.name},
-                              {"result", NameOf(check.result)},
-                              {"finding", check.finding},
-                              {"remedy", check.remedy}});
+std::string ToJson(const HostReport& report) {
+  using Result = HostCheck::Result;
+  nlohmann::ordered_json root = {{"checks", nlohmann::json::array()}, {"targets", nlohmann::json::array()}};
+  for (const HostCheck& check : report.checks) {
+    const char* result = check.result == Result::kOk ? "ok" : check.result == Result::kDegraded ? "degraded" : "failed";
+    root["checks"].push_back(
+        {{"name", check.name}, {"result", result}, {"finding", check.finding}, {"remedy", check.remedy}});
   }
-  for (const HostReport::Target& target : facts.report.targets) {
+  for (const HostReport::Target& target : report.targets) {
     root["targets"].push_back({{"architecture", NamesOf(target.architecture).debian},
                                {"isolation", "machine"},
                                {"accelerated", target.accelerated}});
   }
-  return root.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return root.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string ToText(const HostFacts& facts) {
+std::string ToText(const HostReport& report) {
   std::string text;
-  for (const HostCheck& check : facts.report.checks) {
-    absl::StrAppend(&text, check.name, ": ", NameOf(check.result), ": ", check.finding,
-                    check.remedy.empty() ? "" : "; ", check.remedy, "\n");
-  }
-  for (const HostReport::Target& target : facts.report.targets) {
-    absl::StrAppend(&text, "can build: ", NamesOf(target.architecture).debian, " (machine",
-                    target.accelerated ? ", KVM" : "", ")\n");
+  for (const HostCheck& check : report.checks) {
+    const char* mark = check.result == HostCheck::Result::kOk ? "ok      " : check.result == HostCheck::Result::kDegraded ? "degraded" : "FAILED  ";
+    absl::StrAppend(&text, mark, " ", check.name, ": ", check.finding, check.remedy.empty() ? "" : "; ", check.remedy, "\n");
   }
   return text;
 }

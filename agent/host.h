@@ -1,29 +1,38 @@
 #pragma once
 
+#include <memory>
 #include <stop_token>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "agent/config.h"
+#include "agent/journal/paths.h"
 #include "executors/executor.h"
+#include "executors/qemu/qemu_executor.h"
 #include "rootwright/v1/agent.pb.h"
+#include "vmimages/machine_image.h"
 
 namespace rootwright {
 
-// What this host can do, and what it lacks: the executor's findings, disk and memory, within what the
-// configuration allows.
-struct HostFacts {
-  HostReport report;
-  v1::Capabilities capabilities;
+// What this host builds with: machine images and the executor of machines, made from the configuration.
+struct HostParts {
+  std::unique_ptr<MachineImages> images;
+  std::unique_ptr<Executor> machines;
 };
+absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config);
 
-// Takes some seconds when a machine is booted to see whether KVM works.
-HostFacts InspectHost(const AgentConfig& config, Executor& executor, std::stop_token stop);
+// The executor's own checks, and disk and memory. May take some seconds.
+HostReport InspectHost(const AgentConfig& config, Executor& machines, std::stop_token stop);
 
-v1::HostCheck ToProto(const HostCheck& check);
+// Memory that environments may have: as configured, or the host's less what it needs itself.
+int64_t MemoryForBuilds(const AgentConfig& config);
+// OK while the state folder's file system has room for a build at all.
+absl::Status CheckDisk(const AgentConfig& config);
 
-// {"checks": [{"name", "result", "finding", "remedy"}], "targets": [{"architecture", "isolation", "accelerated"}]}
-std::string ToJson(const HostFacts& facts);
-// The same for people, a line a finding.
-std::string ToText(const HostFacts& facts);
+v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& report);
+// For `rootwright doctor`: {"checks": [{name, result, finding, remedy}], "targets": [{architecture, isolation,
+// accelerated}]}.
+std::string ToJson(const HostReport& report);
+std::string ToText(const HostReport& report);
 
 }  // namespace rootwright

@@ -1,41 +1,33 @@
 #pragma once
 
-#include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/admin/agent_facts.h"
 #include "agent/build/builds.h"
 #include "agent/build/drain.h"
-#include "executors/executor.h"
-#include "rootwright/v1/agent_admin_service.pb.h"
 
 namespace rootwright {
 
-// The agent's own port: AgentAdminService, grpc.health.v1 ("" for the whole, "link", "libvirt" and "disk" for the
-// parts), reflection, and channelz. For people with grpcurl and for monitoring; builds do not need it.
+// The agent's admin port: AgentAdminService, grpc.health.v1 and reflection. Its destructor ends it.
 class AdminServer {
  public:
-  // All of it outlives the server.
-  struct Parts {
-    Builds& builds;
-    Drain& drain;
-    Executor& executor;
-    // Whether the session with the master is up.
-    std::function<bool()> linked;
-    // Name, version, capabilities, checks; state and `linked` are filled in here.
-    std::function<v1::GetStatusResponse()> status;
-    // Its file system must have room.
-    std::filesystem::path state_folder;
-  };
+  // `listen` is "address:port", port 0 for a free one. Unavailable when it cannot be had.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const std::string& listen, AgentFacts facts,
+                                                            Builds& builds, Drain& drain);
+  ~AdminServer();
 
-  // `listen` is "host:port"; port 0 takes any free one. Unavailable when the address is taken.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const std::string& listen, const Parts& parts);
-  virtual ~AdminServer() = default;
+  // With the real port.
+  const std::string& address() const;
+  // One part's health ("link", "libvirt", "disk"); the overall one, "", is that of all parts together. From any thread.
+  void SetHealth(absl::string_view part, bool serving);
 
-  // "127.0.0.1:42118".
-  virtual std::string address() const = 0;
+ private:
+  struct Parts;
+  explicit AdminServer(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace rootwright

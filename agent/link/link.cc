@@ -1,12 +1,20 @@
 #include "agent/link/link.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 
 namespace rootwright {
 
-Link::Link(Session& session, Dialer& dialer, Doorbell& doorbell, const Clock& clock, Backoff backoff)
-    : session_(session), dialer_(dialer), doorbell_(doorbell), clock_(clock), backoff_(backoff) {}
+Link::Link(Session& session, Dialer& dialer, Doorbell& doorbell, const Clock& clock, Backoff backoff,
+           OnLinked on_linked)
+    : session_(session),
+      dialer_(dialer),
+      doorbell_(doorbell),
+      clock_(clock),
+      backoff_(backoff),
+      on_linked_(std::move(on_linked)) {}
 
 absl::Status Link::Run(std::stop_token stop) {
   absl::Status end;
@@ -68,8 +76,7 @@ void Link::Pause(std::stop_token stop) {
 }
 
 void Link::SetLinked(bool linked) {
-  linked_ = linked;
-  doorbell_.Ring();
+  if (linked_.exchange(linked) != linked && on_linked_) on_linked_(linked);
 }
 
 }  // namespace rootwright

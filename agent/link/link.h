@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <stop_token>
 
 #include "absl/status/status.h"
@@ -15,8 +16,11 @@ namespace rootwright {
 // and dials again when the connection is lost. Knows no gRPC.
 class Link {
  public:
+  // Told when the session comes up or goes down, from the thread of Run.
+  using OnLinked = std::function<void(bool)>;
+
   // All arguments outlive it; `doorbell` is the one that journals, builds and drain ring.
-  Link(Session& session, Dialer& dialer, Doorbell& doorbell, const Clock& clock, Backoff backoff);
+  Link(Session& session, Dialer& dialer, Doorbell& doorbell, const Clock& clock, Backoff backoff, OnLinked on_linked);
 
   // Runs until a stop is asked for (OK), or the master says goodbye for good: its reason, as Aborted.
   absl::Status Run(std::stop_token stop);
@@ -36,6 +40,7 @@ class Link {
   Doorbell& doorbell_;
   const Clock& clock_;
   Backoff backoff_;
+  const OnLinked on_linked_;
   std::atomic<bool> linked_{false};
 };
 

@@ -12,7 +12,7 @@ namespace rootwright {
 // only how to move messages. Calls may come from any thread.
 class MasterChannel : public Dialer, public ArtifactWire {
  public:
-  // `address` as gRPC takes it, e.g. "master.example:4200". Nothing is dialled yet.
+  // `address` as gRPC takes it, e.g. "master.example:7420". Nothing is dialled yet.
   static std::unique_ptr<MasterChannel> Create(const std::string& address);
 };
 

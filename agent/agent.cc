@@ -1,0 +1,192 @@
+#include "agent/agent.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "agent/admin/admin_server.h"
+#include "agent/build/builds.h"
+#include "agent/build/drain.h"
+#include "agent/build/host_routines.h"
+#include "agent/build/slots.h"
+#include "agent/journal/journals.h"
+#include "agent/link/artifact_uploader.h"
+#include "agent/link/link.h"
+#include "agent/link/master_channel.h"
+#include "agent/link/session.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/wait.h"
+
+namespace rootwright {
+namespace {
+
+constexpr absl::Duration kHealthInterval = absl::Seconds(2);
+// From asking the builds to end until the machines are ended without them.
+constexpr absl::Duration kEndLimit = absl::Seconds(30);
+// For the last events to reach the master.
+constexpr absl::Duration kDeliverLimit = absl::Seconds(3);
+
+std::string RandomHex() {
+  std::random_device random;
+  std::string text;
+  for (int i = 0; i < 4; ++i) absl::StrAppendFormat(&text, "%08x", random());
+  return text;
+}
+
+absl::StatusOr<UniqueFd> LockState(const StatePaths& paths) {
+  UniqueFd lock(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return ErrnoStatus(errno, "open", paths.lock().string());
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  return absl::FailedPreconditionError(
+      absl::StrCat("start: ", paths.state().string(), ": another agent uses this state folder; give --state"));
+}
+
+// Ends and removes what an earlier life left; its builds are told as infrastructure errors.
+absl::Status RemoveLeftovers(const StatePaths& paths, Executor& machines, Journals& journals) {
+  Builds::FinishAbandoned(journals, Clock::Real());
+  const auto reaped = machines.Reap({});
+  if (!reaped.ok()) spdlog::warn("leftovers: {}", std::string(reaped.status().message()));
+  if (reaped.ok() && !reaped->empty()) spdlog::info("leftovers: {} machines of an earlier life ended", reaped->size());
+  std::error_code error;
+  std::filesystem::remove_all(paths.work(), error);
+  if (error) return ErrnoStatus(error.value(), "remove", paths.work().string());
+  return MakeFolders(paths.work());
+}
+
+std::set<Architecture> TargetsOf(const HostReport& report) {
+  std::set<Architecture> targets;
+  for (const auto& target : report.targets) targets.insert(target.architecture);
+  return targets;
+}
+
+}  // namespace
+
+// In the order of making; each refers to those before it.
+struct Agent::Parts {
+  Parts(const AgentConfig& with, HostParts host_parts, UniqueFd held, const HostReport& report)
+      : config(with), paths(with.state_folder), host(std::move(host_parts)), lock(std::move(held)), drain(doorbell),
+        slots({config.slots, MemoryForBuilds(config), [this] { return FreeBytes(paths.state()); }}),
+        channel(MasterChannel::Create(config.master)), uploader(*channel, SleepFor),
+        routines({config.package_folder, config.apt_mirror, config.apt_keyring}, *host.machines),
+        capabilities(CapabilitiesOf(config, report)) {}
+
+  const AgentConfig config;
+  const StatePaths paths;
+  HostParts host;
+  UniqueFd lock;
+  Doorbell doorbell;
+  std::unique_ptr<Journals> journals;
+  Drain drain;
+  Slots slots;
+  std::unique_ptr<MasterChannel> channel;
+  ArtifactUploader uploader;
+  HostRoutines routines;
+  const v1::Capabilities capabilities;
+  std::unique_ptr<Builds> builds;
+  std::unique_ptr<Session> session;
+  std::unique_ptr<AdminServer> admin;
+  std::unique_ptr<Link> link;
+  absl::Status link_end;
+  std::jthread health;
+};
+
+Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Agent::~Agent() {
+  std::error_code error;
+  std::filesystem::remove(parts_->paths.admin_address(), error);
+}
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, HostParts host) {
+  const StatePaths paths(config.state_folder);
+  RW_RETURN_IF_ERROR(MakeFolders(paths.state()));
+  RW_ASSIGN_OR_RETURN(UniqueFd lock, LockState(paths));
+  const HostReport report = InspectHost(config, *host.machines, {});
+  for (const HostCheck& check : report.checks) {
+    if (check.result != HostCheck::Result::kOk) spdlog::warn("host: {}: {}; {}", check.name, check.finding, check.remedy);
+  }
+  auto parts = std::make_unique<Parts>(config, std::move(host), std::move(lock), report);
+  Parts& p = *parts;
+  RW_ASSIGN_OR_RETURN(p.journals, Journals::Open(paths, p.doorbell));
+  RW_RETURN_IF_ERROR(RemoveLeftovers(paths, *p.host.machines, *p.journals));
+  p.builds = std::make_unique<Builds>(
+      *p.journals, p.slots, p.drain, paths, BuildPolicy{config.default_limits, config.maximum_limits, TargetsOf(report)},
+      Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell);
+  p.session = std::make_unique<Session>(AgentIdentity{config.name, RandomHex(), ROOTWRIGHT_VERSION, p.capabilities},
+                                        *p.journals, *p.builds, p.drain, Clock::Real());
+  AgentFacts facts{config.name, ROOTWRIGHT_VERSION, config.master, Clock::Real().Wall(), p.capabilities, report.checks,
+                   [&p] { return p.link != nullptr && p.link->linked(); }};
+  RW_ASSIGN_OR_RETURN(p.admin, AdminServer::Start(config.admin_listen, std::move(facts), *p.builds, p.drain));
+  p.admin->SetHealth("link", false);
+  const auto look = [&p] {
+    p.admin->SetHealth("libvirt", p.host.machines->CheckHealth().ok());
+    p.admin->SetHealth("disk", CheckDisk(p.config).ok());
+  };
+  look();
+  p.health = std::jthread([look](std::stop_token stop) {
+    while (SleepFor(kHealthInterval, stop).ok()) look();
+  });
+  p.link = std::make_unique<Link>(*p.session, *p.channel, p.doorbell, Clock::Real(),
+                                  Backoff(absl::Milliseconds(100), absl::Seconds(5), std::random_device()()),
+                                  [&p](bool linked) { p.admin->SetHealth("link", linked); });
+  RW_RETURN_IF_ERROR(WriteFileAtomically(paths.admin_address(), absl::StrCat(p.admin->address(), "\n")));
+  spdlog::info("rootwright-agent {} '{}': admin port {}, master {}", ROOTWRIGHT_VERSION, config.name, p.admin->address(),
+               config.master);
+  return std::unique_ptr<Agent>(new Agent(std::move(parts)));
+}
+
+absl::Status Agent::Run(const sigset_t& signals) {
+  Parts& p = *parts_;
+  std::jthread link([&p](std::stop_token stop) {
+    p.link_end = p.link->Run(stop);
+    // The same way out as for a signal.
+    if (!p.link_end.ok()) kill(getpid(), SIGTERM);
+  });
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("ending: no new builds");
+  p.drain.Start(Drain::By::kShutdown, "the agent ends");
+  EndBuilds(signals);
+  link.request_stop();
+  p.doorbell.Ring();
+  link.join();
+  return p.link_end;
+}
+
+void Agent::EndBuilds(const sigset_t& signals) {
+  Parts& p = *parts_;
+  bool forced = false;
+  // True when `done` within the limit; a further signal ends every wait.
+  const auto wait = [&](absl::Duration limit, const std::function<bool()>& done) {
+    const Deadline deadline = Deadline::In(limit);
+    const timespec look = {0, 20'000'000};
+    while (!done() && !deadline.Passed() && !forced) forced = sigtimedwait(&signals, nullptr, &look) > 0;
+    return done();
+  };
+  const auto none_runs = [&] { return p.builds->running() == 0; };
+  wait(p.config.shutdown_grace, none_runs);
+  p.builds->EndAll(Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true,
+                                  absl::StrCat("build: agent ", p.config.name, ": it was told to end")));
+  if (!wait(kEndLimit, none_runs)) {
+    spdlog::warn("ending: by force");
+    p.host.machines->Reap({}).IgnoreError();
+    // The rest is removed at the next start; threads that hang are not waited for.
+    std::_Exit(1);
+  }
+  wait(kDeliverLimit, [&] { return p.journals->All().empty() || !p.link->linked(); });
+}
+
+}  // namespace rootwright

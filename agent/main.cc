@@ -1,0 +1,93 @@
+// rootwright-agent: runs builds on this host. A checklist; what each line does stands in its header.
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "agent/agent.h"
+#include "agent/build/limits.h"
+#include "agent/config.h"
+#include "agent/host.h"
+#include "agent/options.h"
+#include "base/log.h"
+
+namespace {
+
+using namespace rootwright;
+
+// As the CLI's: 2 is a mistake on the command line or in the configuration.
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+int Complain(const absl::Status& status, int exit_code) {
+  std::fprintf(stderr, "rootwright-agent: %s\n", std::string(status.message()).c_str());
+  return exit_code;
+}
+
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int CheckHost(const AgentConfig& config, Executor& machines, bool json) {
+  const HostReport report = InspectHost(config, machines, {});
+  std::puts((json ? ToJson(report) : ToText(report)).c_str());
+  const bool failed = std::any_of(report.checks.begin(), report.checks.end(),
+                                  [](const HostCheck& check) { return check.result == HostCheck::Result::kFailed; });
+  return failed && !json ? kExitFailed : 0;
+}
+
+int MakeImage(Executor& machines, Architecture architecture) {
+  std::string phase;
+  const auto progress = [&](const ProgressUpdate& update) {
+    if (std::exchange(phase, update.phase) != update.phase) std::printf("%s\n", update.phase.c_str());
+    std::fflush(stdout);
+  };
+  const auto log = [](OutputStream, absl::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); };
+  const auto image = machines.PrepareImage(architecture, progress, log, {});
+  if (!image.ok()) return Complain(image.status(), kExitFailed);
+  std::printf("%s sha256:%s\n", image->name.c_str(), image->digest.c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto options = ParseOptions({argv + 1, argv + argc});
+  if (!options.ok()) return Complain(options.status(), kExitUsage);
+  if (options->action == AgentOptions::Action::kHelp) return std::fputs(kHelp, stdout) < 0;
+  if (options->action == AgentOptions::Action::kVersion) return std::puts("rootwright-agent " ROOTWRIGHT_VERSION) < 0;
+
+  auto config = ReadConfig(options->config);
+  if (!config.ok()) return Complain(config.status(), kExitUsage);
+  if (options->master) config->master = *options->master;
+  if (options->state) config->state_folder = *options->state;
+  StartLogging(config->log_level.c_str());
+  // Before any thread starts, so that all of them leave these signals to us.
+  const sigset_t signals = BlockSignals();
+  // A thread for each build and gRPC's own: without this each gets a heap that is never given back.
+  mallopt(M_ARENA_MAX, 2);
+
+  auto host = MakeHostParts(*config);
+  if (!host.ok()) return Complain(host.status(), kExitFailed);
+  if (options->action == AgentOptions::Action::kCheckHost) return CheckHost(*config, *host->machines, options->json);
+  if (options->action == AgentOptions::Action::kMakeImage) return MakeImage(*host->machines, options->architecture);
+
+  if (config->master.empty()) {
+    return Complain(absl::InvalidArgumentError("master: not set: name it in the configuration or with --master HOST:PORT"),
+                    kExitUsage);
+  }
+  auto agent = Agent::Start(*config, *std::move(host));
+  if (!agent.ok()) return Complain(agent.status(), kExitFailed);
+  const absl::Status ended = (*agent)->Run(signals);
+  return ended.ok() ? 0 : Complain(ended, kExitFailed);
+}
