@@ -102,7 +102,7 @@ class Farm:
         self.libvirtd = Program(
             "libvirtd", [SOURCE / "ci/private-libvirtd", self.folder / "libvirt"], self.folder / "libvirtd.log"
         )
-        wait_for("libvirtd", lambda: self.virsh("version", check=False).returncode == 0)
+        wait_for("libvirtd", lambda: self.virsh("list", check=False).returncode == 0)
 
     def start_master(self):
         address = self.folder / "master-address"
