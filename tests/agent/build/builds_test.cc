@@ -1,0 +1,133 @@
+#include "agent/build/builds.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "tests/agent/build/fake_routine.h"
+
+namespace rootwright {
+namespace {
+
+using testing::HasSubstr;
+
+class BuildsTest : public testing::Test {
+ protected:
+  static v1::Lease LeaseOf(const std::string& id, int attempt = 1) {
+    v1::Lease lease;
+    lease.set_build_id(id);
+    lease.set_attempt(attempt);
+    lease.set_lease_id(id + "/" + std::to_string(attempt));
+    lease.mutable_request()->mutable_target()->set_architecture(v1::ARCHITECTURE_ARM64);
+    lease.mutable_request()->mutable_command()->add_argv("true");
+    return lease;
+  }
+  void WaitUntilEnded(const std::string& lease_id) {
+    for (;;) {
+      const uint64_t rings = doorbell_.rings();
+      if (!builds_.IsRunning(lease_id)) return;
+      doorbell_.Wait(rings, Deadline::Never(), {});
+    }
+  }
+  void WaitUntilForgotten(const std::string& build_id) {
+    for (;;) {
+      const uint64_t rings = doorbell_.rings();
+      if (journals_->Find(build_id) == nullptr) return;
+      doorbell_.Wait(rings, Deadline::Never(), {});
+    }
+  }
+  void Hang() {
+    fake_.Do("run_command", [](StepContext& context) -> absl::StatusOr<StepResult> { return WaitForStop(context.stop); });
+  }
+
+  ScopedFolder folder_ = *ScopedFolder::Create(testing::TempDir(), "builds-");
+  const StatePaths paths_{folder_.path()};
+  Doorbell doorbell_;
+  std::unique_ptr<Journals> journals_ = *Journals::Open(paths_, doorbell_);
+  Drain drain_{doorbell_};
+  std::atomic<int64_t> free_disk_{int64_t{100} << 30};
+  Slots slots_{{1, int64_t{4} << 30, [this]() -> absl::StatusOr<int64_t> { return free_disk_.load(); }}};
+  FakeBuild fake_;
+  FakeRoutines routines_{fake_};
+  FakePublisher publisher_;
+  Builds builds_{*journals_, slots_, drain_, paths_, {.targets = {Architecture::kArm64}},
+                 {routines_, publisher_, Clock::Real(), {}}, doorbell_};
+};
+
+TEST_F(BuildsTest, TakesALeaseOnceHoweverOftenItComes) {
+  Hang();
+  EXPECT_TRUE(builds_.Take(LeaseOf("a")).ok());
+  EXPECT_TRUE(builds_.Take(LeaseOf("a")).ok());
+  EXPECT_EQ(builds_.running(), 1);
+  EXPECT_EQ(builds_.room().free_slots, 0);
+}
+
+TEST_F(BuildsTest, RefusesWithFiguresWhatTheHostCannotCarry) {
+  free_disk_ = 200 << 20;
+  const absl::Status disk = builds_.Take(LeaseOf("a"));
+  EXPECT_TRUE(absl::IsResourceExhausted(disk));
+  EXPECT_THAT(std::string(disk.message()), HasSubstr("200 MiB free in the work folder, 8.0 GiB asked"));
+  free_disk_ = int64_t{100} << 30;
+  auto big = LeaseOf("a");
+  big.mutable_request()->mutable_limits()->set_memory_bytes(int64_t{8} << 30);
+  EXPECT_THAT(std::string(builds_.Take(big).message()), HasSubstr("memory: 4.0 GiB of 4.0 GiB free, 8.0 GiB asked"));
+  Hang();
+  ASSERT_TRUE(builds_.Take(LeaseOf("a")).ok());
+  EXPECT_THAT(std::string(builds_.Take(LeaseOf("b")).message()), HasSubstr("slots: all 1 taken"));
+}
+
+TEST_F(BuildsTest, RefusesWhileDrained) {
+  drain_.Start(Drain::By::kOperator, "new disk");
+  EXPECT_THAT(std::string(builds_.Take(LeaseOf("a")).message()), HasSubstr("new disk"));
+  drain_.Undo(Drain::By::kOperator);
+  EXPECT_TRUE(builds_.Take(LeaseOf("a")).ok());
+}
+
+TEST_F(BuildsTest, RefusesAnAttemptWhileAnEarlierOneIsStillEnding) {
+  Hang();
+  ASSERT_TRUE(builds_.Take(LeaseOf("a", 1)).ok());
+  EXPECT_TRUE(absl::IsUnavailable(builds_.Take(LeaseOf("a", 2))));
+}
+
+TEST_F(BuildsTest, EndedBuildGivesItsSlotBackAndKeepsItsJournal) {
+  ASSERT_TRUE(builds_.Take(LeaseOf("a")).ok());
+  WaitUntilEnded("a/1");
+  EXPECT_EQ(builds_.room().free_slots, 1);
+  ASSERT_NE(journals_->Find("a"), nullptr);
+  EXPECT_TRUE(journals_->Find("a")->finished());
+}
+
+TEST_F(BuildsTest, DiscardedBuildIsEndedAndForgotten) {
+  Hang();
+  ASSERT_TRUE(builds_.Take(LeaseOf("a")).ok());
+  builds_.Discard("a/1");
+  WaitUntilForgotten("a");
+  EXPECT_FALSE(std::filesystem::exists(paths_.build("a", 1)));
+}
+
+TEST_F(BuildsTest, OperatorCancelsByPrefix) {
+  Hang();
+  ASSERT_TRUE(builds_.Take(LeaseOf("7f3a")).ok());
+  EXPECT_TRUE(absl::IsNotFound(builds_.CancelBuild("9", "")));
+  EXPECT_TRUE(builds_.CancelBuild("7f", "").ok());
+  WaitUntilEnded("7f3a/1");
+  EXPECT_TRUE(absl::IsNotFound(builds_.CancelBuild("7f", "")));
+}
+
+TEST_F(BuildsTest, BuildOfAnEarlierLifeIsFinishedAsTheAgentsFault) {
+  const auto journal = *journals_->Create(LeaseOf("a"));
+  v1::BuildEvent event;
+  event.mutable_step_started()->set_step("run_command");
+  ASSERT_TRUE(journal->Append(event).ok());
+  Builds::FinishAbandoned(*journals_, Clock::Real());
+  ASSERT_TRUE(journal->finished());
+  EventCursor cursor;
+  google::protobuf::RepeatedPtrField<v1::BuildEvent> events;
+  ASSERT_TRUE(journal->Read(1, 1 << 20, cursor, &events).ok());
+  const auto& error = events[0].build_finished().infrastructure_error();
+  EXPECT_EQ(error.code(), v1::INFRASTRUCTURE_ERROR_CODE_AGENT);
+  EXPECT_TRUE(error.transient());
+}
+
+}  // namespace
+}  // namespace rootwright

@@ -1,0 +1,82 @@
+#include "agent/build/planned_build.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace rootwright {
+namespace {
+
+using testing::HasSubstr;
+
+class PlanBuildTest : public testing::Test {
+ protected:
+  PlanBuildTest() {
+    lease_.set_build_id("7f3a");
+    request().mutable_target()->set_architecture(v1::ARCHITECTURE_ARM64);
+    request().mutable_command()->add_argv("true");
+  }
+  v1::BuildRequest& request() { return *lease_.mutable_request(); }
+  absl::StatusOr<PlannedBuild> Plan() { return PlanBuild(lease_, {.targets = {Architecture::kArm64}}, "/work"); }
+  void ExpectRefused(absl::string_view field) {
+    const auto plan = Plan();
+    EXPECT_TRUE(absl::IsInvalidArgument(plan.status())) << plan.status();
+    EXPECT_THAT(std::string(plan.status().message()), HasSubstr(std::string(field)));
+  }
+  v1::Lease lease_;
+};
+
+TEST_F(PlanBuildTest, FillsDefaults) {
+  const auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->limits.vcpus, 1);
+  EXPECT_EQ(plan->environment().memory_bytes, int64_t{1} << 30);
+  EXPECT_EQ(plan->environment().work_folder, "/work");
+  EXPECT_EQ(plan->environment().build_id, "7f3a");
+}
+
+TEST_F(PlanBuildTest, RootfsGetsItsOwnDefaults) {
+  request().mutable_rootfs();
+  request().mutable_source()->set_url("https://example.org/spec.git");
+  const auto plan = Plan();
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const auto& rootfs = std::get<RootfsRequest>(plan->routine);
+  EXPECT_EQ(rootfs.outputs, std::vector<PackFormat>{PackFormat::kTarZst});
+  EXPECT_EQ(rootfs.boot_limit, absl::Seconds(120));
+  EXPECT_FALSE(rootfs.source_date);
+}
+
+TEST_F(PlanBuildTest, RefusesWhatTheHostCannotDo) {
+  request().mutable_target()->set_architecture(v1::ARCHITECTURE_RISCV64);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Plan().status()));
+  request().mutable_target()->set_architecture(v1::ARCHITECTURE_ARM64);
+  request().set_isolation(v1::ISOLATION_CONTAINER);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Plan().status()));
+}
+
+TEST_F(PlanBuildTest, RefusesLimitsAboveTheMaximum) {
+  request().mutable_limits()->set_vcpus(9);
+  ExpectRefused("limits.vcpus: 9 asked, at most 8 here");
+}
+
+TEST_F(PlanBuildTest, RefusesPathsThatLeaveTheRepository) {
+  request().mutable_rootfs();
+  request().mutable_source()->set_url("https://example.org/spec.git");
+  for (const char* path : {"..", "a/../..", "/etc"}) {
+    request().mutable_source()->set_path(path);
+    ExpectRefused("source.path");
+  }
+}
+
+TEST_F(PlanBuildTest, RefusesAnOptionAsAUrl) {
+  request().mutable_rootfs();
+  request().mutable_source()->set_url("--upload-pack=x");
+  ExpectRefused("source.url");
+}
+
+TEST_F(PlanBuildTest, RefusesIdsThatAreNoNames) {
+  lease_.set_build_id("../x");
+  ExpectRefused("build id");
+}
+
+}  // namespace
+}  // namespace rootwright
