@@ -70,7 +70,8 @@ absl::StatusOr<DebFile> DebFile::Open(int fd, std::string name) {
     if (absl::StartsWith(member, "data.tar") && deb.data_.size < 0) deb.data_ = {body, size};
     at = body + size + size % 2;
   }
-  if (deb.control_.size < 0 || deb.data_.size < 0) return NotADeb(deb.name_, "has no control.tar or no data.tar");
+  if (deb.control_.size < 0 || deb.data_.size < 0)
+    return NotADeb(deb.name_, "has no control.tar or no data.tar");
   return deb;
 }
 

@@ -16,7 +16,9 @@
 namespace rootwright {
 namespace {
 
-bool IsWhiteout(const TarEntry& entry) { return entry.kind == TarEntry::Kind::kCharDevice && entry.device == 0; }
+bool IsWhiteout(const TarEntry& entry) {
+  return entry.kind == TarEntry::Kind::kCharDevice && entry.device == 0;
+}
 
 class OverlayApplier {
  public:
@@ -43,10 +45,12 @@ class OverlayApplier {
 absl::Status OverlayApplier::Count(const TarEntry& entry) {
   name_bytes_ += static_cast<int64_t>(entry.path.size());
   if (++entries_ > limits_.entries) {
-    return absl::ResourceExhaustedError(absl::StrCat("apply changes: more than ", limits_.entries, " entries"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("apply changes: more than ", limits_.entries, " entries"));
   }
   if (name_bytes_ > limits_.name_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("apply changes: more than ", limits_.name_bytes, " bytes of names"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("apply changes: more than ", limits_.name_bytes, " bytes of names"));
   }
   return absl::OkStatus();
 }
@@ -73,8 +77,9 @@ absl::Status OverlayApplier::ApplyFolder(const TarEntry& entry) {
 absl::Status OverlayApplier::Apply(const TarEntry& entry) {
   for (const char* reference : {"trusted.overlay.redirect", "trusted.overlay.metacopy"}) {
     if (entry.xattrs.contains(reference)) {
-      return absl::FailedPreconditionError(absl::StrCat("apply changes: ", entry.path, ": has ", reference,
-                                                        ": mount the overlay with redirect_dir=off,metacopy=off"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("apply changes: ", entry.path, ": has ", reference,
+                       ": mount the overlay with redirect_dir=off,metacopy=off"));
     }
   }
   if (entry.kind == TarEntry::Kind::kFolder) return ApplyFolder(entry);
@@ -90,8 +95,8 @@ absl::Status OverlayApplier::Apply(const TarEntry& entry) {
   };
   const int64_t left = limits_.content_bytes - changes_.content_bytes;
   if (entry.size > left) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("apply changes: ", entry.path, ": more than ", limits_.content_bytes, " bytes of content"));
+    return absl::ResourceExhaustedError(absl::StrCat("apply changes: ", entry.path, ": more than ",
+                                                     limits_.content_bytes, " bytes of content"));
   }
   ++changes_.written;
   return writer_.Make(entry, content, left);
@@ -118,12 +123,13 @@ absl::StatusOr<OverlayChanges> OverlayApplier::Run(Deadline deadline, const std:
 }  // namespace
 
 absl::StatusOr<OverlayChanges> ApplyOverlayChanges(const std::filesystem::path& archive,
-                                                   const std::filesystem::path& tree, const OverlayLimits& limits,
-                                                   Deadline deadline, std::stop_token stop) {
+                                                   const std::filesystem::path& tree,
+                                                   const OverlayLimits& limits, Deadline deadline,
+                                                   std::stop_token stop) {
   const UniqueFd fd(open(archive.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, "open the changes", archive.string());
-  RW_ASSIGN_OR_RETURN(TarReader reader,
-                      TarReader::OfFile(fd.get(), 0, -1, TarReader::Compression::kNone, archive.filename().string()));
+  RW_ASSIGN_OR_RETURN(TarReader reader, TarReader::OfFile(fd.get(), 0, -1, TarReader::Compression::kNone,
+                                                          archive.filename().string()));
   RW_ASSIGN_OR_RETURN(TreeWriter writer, TreeWriter::Create(tree, TreeWriter::Links::kRefuse));
   OverlayApplier applier(std::move(reader), std::move(writer), limits);
   return applier.Run(deadline, stop);

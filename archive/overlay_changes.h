@@ -36,7 +36,8 @@ struct OverlayChanges {
 // that hold references instead of content (overlayfs mounted with redirect_dir or
 // metacopy). After an error the tree is half changed: throw it away.
 absl::StatusOr<OverlayChanges> ApplyOverlayChanges(const std::filesystem::path& archive,
-                                                   const std::filesystem::path& tree, const OverlayLimits& limits,
-                                                   Deadline deadline, std::stop_token stop);
+                                                   const std::filesystem::path& tree,
+                                                   const OverlayLimits& limits, Deadline deadline,
+                                                   std::stop_token stop);
 
 }  // namespace rootwright

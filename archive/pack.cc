@@ -33,7 +33,8 @@ class Packer {
   Packer(TarWriter& writer, const PackOptions& options, const PackProgress& progress, Deadline deadline,
          std::stop_token stop)
       : writer_(writer),
-        latest_(options.source_date == absl::InfiniteFuture() ? INT64_MAX : absl::ToUnixSeconds(options.source_date)),
+        latest_(options.source_date == absl::InfiniteFuture() ? INT64_MAX
+                                                              : absl::ToUnixSeconds(options.source_date)),
         progress_(progress),
         deadline_(deadline),
         stop_(std::move(stop)),
@@ -121,7 +122,8 @@ absl::Status Packer::Add(const TarEntry& entry) {
 
 absl::Status Packer::Pause(const std::string& path) {
   if (stop_.stop_requested()) return absl::CancelledError(absl::StrCat("pack: ", path, ": stopped"));
-  if (deadline_.Passed()) return absl::DeadlineExceededError(absl::StrCat("pack: ", path, ": not done in time"));
+  if (deadline_.Passed())
+    return absl::DeadlineExceededError(absl::StrCat("pack: ", path, ": not done in time"));
   if (progress_ && result_.content_bytes - told_ >= kProgressEvery) {
     told_ = result_.content_bytes;
     progress_(result_.content_bytes, path);
@@ -206,7 +208,8 @@ absl::Status Packer::PackContent(int fd, const TarEntry& entry) {
     const ssize_t got = read(fd, buffer_.data(), wanted);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus(errno, "read", entry.path);
-    if (got == 0) return absl::FailedPreconditionError(absl::StrCat("pack: ", entry.path, ": became shorter meanwhile"));
+    if (got == 0)
+      return absl::FailedPreconditionError(absl::StrCat("pack: ", entry.path, ": became shorter meanwhile"));
     RW_RETURN_IF_ERROR(writer_.Write({buffer_.data(), static_cast<size_t>(got)}));
     left -= got;
     result_.content_bytes += got;
@@ -218,8 +221,8 @@ absl::Status Packer::PackContent(int fd, const TarEntry& entry) {
 }  // namespace
 
 absl::StatusOr<PackResult> PackTree(const std::filesystem::path& tree, const std::filesystem::path& archive,
-                                    const PackOptions& options, const PackProgress& progress, Deadline deadline,
-                                    std::stop_token stop) {
+                                    const PackOptions& options, const PackProgress& progress,
+                                    Deadline deadline, std::stop_token stop) {
   const UniqueFd root(open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return ErrnoStatus(errno, "open the tree", tree.string());
   RW_ASSIGN_OR_RETURN(const std::unique_ptr<PackOutput> output, PackOutput::Create(archive, options));

@@ -50,7 +50,7 @@ using PackProgress = std::function<void(int64_t content_bytes, absl::string_view
 // no file of that name, or the one that was there before. FailedPrecondition when a file
 // changes meanwhile; ResourceExhausted when the disk is full.
 absl::StatusOr<PackResult> PackTree(const std::filesystem::path& tree, const std::filesystem::path& archive,
-                                    const PackOptions& options, const PackProgress& progress, Deadline deadline,
-                                    std::stop_token stop);
+                                    const PackOptions& options, const PackProgress& progress,
+                                    Deadline deadline, std::stop_token stop);
 
 }  // namespace rootwright

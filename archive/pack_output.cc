@@ -56,7 +56,8 @@ class ZstdCompressor : public PackOutput::Compressor {
     ZSTD_inBuffer input = {in.data(), in.size(), 0};
     ZSTD_outBuffer output = {out.data(), out.size(), 0};
     const size_t left = ZSTD_compressStream2(context_, &output, &input, last ? ZSTD_e_end : ZSTD_e_continue);
-    if (ZSTD_isError(left)) return absl::InternalError(absl::StrCat("compress: zstd: ", ZSTD_getErrorName(left)));
+    if (ZSTD_isError(left))
+      return absl::InternalError(absl::StrCat("compress: zstd: ", ZSTD_getErrorName(left)));
     in.remove_prefix(input.pos);
     done_ = last && left == 0;
     return output.pos;
@@ -149,7 +150,8 @@ absl::Status PackOutput::Finish() {
   }
   if (fchmod(fd_.get(), 0644) != 0) return ErrnoStatus(errno, "set the mode of", path_.string());
   if (fsync(fd_.get()) != 0) return ErrnoStatus(errno, "sync the archive", path_.string());
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) return ErrnoStatus(errno, "name the archive", path_.string());
+  if (rename(temporary_.c_str(), path_.c_str()) != 0)
+    return ErrnoStatus(errno, "name the archive", path_.string());
   temporary_.clear();
   const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
   const UniqueFd folder(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

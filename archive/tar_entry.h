@@ -13,8 +13,8 @@ struct TarEntry {
   enum class Kind { kFile, kFolder, kSymlink, kHardlink, kCharDevice, kBlockDevice, kFifo };
 
   Kind kind = Kind::kFile;
-  // Relative, without "./", "//", a slash at either end; empty: the root folder itself. A reader lets ".." and
-  // absolute names through as they are: TreeWriter refuses them.
+  // Relative, without "./", "//", a slash at either end; empty: the root folder itself. A reader lets ".."
+  // and absolute names through as they are: TreeWriter refuses them.
   std::string path;
   // Of a symlink its text, of a hard link the other entry's path.
   std::string target;

@@ -28,8 +28,9 @@ struct TarReader::Source {
   static la_ssize_t Read(archive* reader, void* self, const void** block) {
     auto& source = *static_cast<Source*>(self);
     const size_t wanted =
-        source.left < 0 ? source.buffer.size()
-                        : static_cast<size_t>(std::min<int64_t>(source.left, static_cast<int64_t>(source.buffer.size())));
+        source.left < 0
+            ? source.buffer.size()
+            : static_cast<size_t>(std::min<int64_t>(source.left, static_cast<int64_t>(source.buffer.size())));
     ssize_t got = 0;
     do {
       got = pread(source.fd, source.buffer.data(), wanted, source.at);
@@ -135,7 +136,8 @@ absl::Status TarReader::Damaged(absl::string_view what) const {
 absl::Status TarReader::Open(Compression compression) {
   const Utf8Locale utf8;
   archive_ = archive_read_new();
-  if (archive_ == nullptr) return absl::ResourceExhaustedError(absl::StrCat("read: ", name_, ": out of memory"));
+  if (archive_ == nullptr)
+    return absl::ResourceExhaustedError(absl::StrCat("read: ", name_, ": out of memory"));
   archive_read_support_format_tar(archive_);
   archive_read_support_format_empty(archive_);
   if (compression == Compression::kAny) {
@@ -163,7 +165,8 @@ absl::StatusOr<TarReader> TarReader::OfFile(int fd, int64_t offset, int64_t size
   return reader;
 }
 
-absl::StatusOr<TarReader> TarReader::OfBytes(absl::string_view bytes, Compression compression, std::string name) {
+absl::StatusOr<TarReader> TarReader::OfBytes(absl::string_view bytes, Compression compression,
+                                             std::string name) {
   TarReader reader(std::move(name));
   reader.source_->bytes = bytes;
   RW_RETURN_IF_ERROR(reader.Open(compression));
@@ -181,7 +184,8 @@ absl::StatusOr<bool> TarReader::Next(TarEntry& entry) {
   if (path == nullptr) return Damaged("read the name of an entry");
   entry.path = NormalTarPath(path);
   if (!SetKind(from, entry)) {
-    return absl::DataLossError(absl::StrCat("read the archive: ", name_, ": entry of an unknown kind: ", path));
+    return absl::DataLossError(
+        absl::StrCat("read the archive: ", name_, ": entry of an unknown kind: ", path));
   }
   entry.target.clear();
   if (entry.kind == TarEntry::Kind::kHardlink) {

@@ -26,7 +26,8 @@ class TarReader {
   static absl::StatusOr<TarReader> OfFile(int fd, int64_t offset, int64_t size, Compression compression,
                                           std::string name);
   // The bytes must outlive the reader.
-  static absl::StatusOr<TarReader> OfBytes(absl::string_view bytes, Compression compression, std::string name);
+  static absl::StatusOr<TarReader> OfBytes(absl::string_view bytes, Compression compression,
+                                           std::string name);
 
   TarReader(TarReader&&) noexcept;
   TarReader& operator=(TarReader&&) noexcept;

@@ -74,7 +74,8 @@ ssize_t TarWriter::OnBytes(archive* writer, void* self, const void* bytes, size_
 absl::Status TarWriter::Failed(absl::string_view what) const {
   RW_RETURN_IF_ERROR(sink_status_);
   const char* why = archive_error_string(archive_);
-  return absl::InternalError(absl::StrCat("write a tar archive: ", what, ": ", why == nullptr ? "failed" : why));
+  return absl::InternalError(
+      absl::StrCat("write a tar archive: ", what, ": ", why == nullptr ? "failed" : why));
 }
 
 absl::Status TarWriter::Add(const TarEntry& entry) {

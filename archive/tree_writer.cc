@@ -67,7 +67,9 @@ int RemoveBelow(int folder, int depth) {
 
 }  // namespace
 
-bool KeptXattr(absl::string_view name) { return name == "security.capability" || absl::StartsWith(name, "user."); }
+bool KeptXattr(absl::string_view name) {
+  return name == "security.capability" || absl::StartsWith(name, "user.");
+}
 
 TreeWriter::TreeWriter(UniqueFd root, Links links, std::string name)
     : root_(std::move(root)), links_(links), name_(std::move(name)) {}
@@ -80,7 +82,8 @@ absl::StatusOr<TreeWriter> TreeWriter::Create(const std::filesystem::path& folde
 
 absl::Status TreeWriter::Failed(int error, absl::string_view what, absl::string_view path) const {
   if (error == EXDEV || error == ELOOP) {
-    return absl::PermissionDeniedError(absl::StrCat(what, ": ", path, ": leads out of the tree or through a symlink"));
+    return absl::PermissionDeniedError(
+        absl::StrCat(what, ": ", path, ": leads out of the tree or through a symlink"));
   }
   return ErrnoStatus(error, what, path);
 }
@@ -119,7 +122,8 @@ absl::StatusOr<TreeWriter::Place> TreeWriter::Locate(const std::string& path) {
 
 absl::Status TreeWriter::MakeFile(const Place& place, const TarEntry& entry, const Content& content,
                                   int64_t max_bytes) {
-  const UniqueFd fd(openat(place.folder, place.leaf.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const UniqueFd fd(
+      openat(place.folder, place.leaf.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return Failed(errno, "create", entry.path);
   thread_local std::array<char, kBuffer> buffer;
   int64_t written = 0;
@@ -128,7 +132,8 @@ absl::Status TreeWriter::MakeFile(const Place& place, const TarEntry& entry, con
     if (got == 0) break;
     written += static_cast<int64_t>(got);
     if (written > max_bytes) {
-      return absl::ResourceExhaustedError(absl::StrCat("write: ", entry.path, ": more than ", max_bytes, " bytes"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("write: ", entry.path, ": more than ", max_bytes, " bytes"));
     }
     RW_RETURN_IF_ERROR(Annotate(WriteAll(fd.get(), {buffer.data(), got}), entry.path));
   }
@@ -147,7 +152,8 @@ absl::Status TreeWriter::MakeFile(const Place& place, const TarEntry& entry, con
 
 absl::Status TreeWriter::MakeHardlink(const Place& place, const TarEntry& entry) {
   if (entry.target.empty() || entry.target.front() == '/' || HasDotDot(entry.target)) {
-    return absl::PermissionDeniedError(absl::StrCat("link: ", entry.path, ": to ", entry.target, ", out of the tree"));
+    return absl::PermissionDeniedError(
+        absl::StrCat("link: ", entry.path, ": to ", entry.target, ", out of the tree"));
   }
   const size_t slash = entry.target.rfind('/');
   RW_ASSIGN_OR_RETURN(const UniqueFd from,
@@ -171,7 +177,8 @@ absl::Status TreeWriter::Make(const TarEntry& entry, const Content& content, int
     case TarEntry::Kind::kFolder:
       return absl::InternalError(absl::StrCat("make: ", entry.path, ": is a folder"));
     case TarEntry::Kind::kSymlink:
-      if (symlinkat(entry.target.c_str(), place.folder, leaf) != 0) return Failed(errno, "make symlink", entry.path);
+      if (symlinkat(entry.target.c_str(), place.folder, leaf) != 0)
+        return Failed(errno, "make symlink", entry.path);
       break;
     case TarEntry::Kind::kCharDevice:
       kind = S_IFCHR;
@@ -242,7 +249,8 @@ absl::Status TreeWriter::Remove(const std::string& path) {
 absl::Status TreeWriter::RemoveFile(const std::string& path) {
   RW_ASSIGN_OR_RETURN(const Place place, Locate(path));
   if (unlinkat(place.folder, place.leaf.c_str(), 0) == 0 || errno == ENOENT) return absl::OkStatus();
-  if (errno == EISDIR) return absl::FailedPreconditionError(absl::StrCat("replace: ", path, ": it is a folder"));
+  if (errno == EISDIR)
+    return absl::FailedPreconditionError(absl::StrCat("replace: ", path, ": it is a folder"));
   return Failed(errno, "remove", path);
 }
 

@@ -17,7 +17,9 @@ constexpr std::array<ArchitectureNames, 5> kNames = {{
 
 }  // namespace
 
-const ArchitectureNames& NamesOf(Architecture architecture) { return kNames[static_cast<size_t>(architecture)]; }
+const ArchitectureNames& NamesOf(Architecture architecture) {
+  return kNames[static_cast<size_t>(architecture)];
+}
 
 std::optional<Architecture> ArchitectureFromDebianName(absl::string_view name) {
   for (const ArchitectureNames& names : kNames) {

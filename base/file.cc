@@ -39,7 +39,8 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, int64_t 
     if (got == 0) return content;
     content.append(buffer, static_cast<size_t>(got));
     if (static_cast<int64_t>(content.size()) > max_bytes) {
-      return absl::ResourceExhaustedError(absl::StrCat("read: ", path.string(), ": larger than ", max_bytes, " bytes"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("read: ", path.string(), ": larger than ", max_bytes, " bytes"));
     }
   }
 }
@@ -49,9 +50,11 @@ absl::Status WriteFileAtomically(const std::filesystem::path& path, absl::string
   const UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, "create", temporary);
   absl::Status status = WriteAll(fd.get(), content, path);
-  if (status.ok() && fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) status = ErrnoStatus(errno, "set the mode of", path.string());
+  if (status.ok() && fchmod(fd.get(), static_cast<mode_t>(mode)) != 0)
+    status = ErrnoStatus(errno, "set the mode of", path.string());
   if (status.ok() && fsync(fd.get()) != 0) status = ErrnoStatus(errno, "sync", path.string());
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, "rename to", path.string());
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0)
+    status = ErrnoStatus(errno, "rename to", path.string());
   if (!status.ok()) unlink(temporary.c_str());
   return status;
 }
@@ -63,7 +66,8 @@ absl::Status MakeFolders(const std::filesystem::path& path) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ScopedFolder> ScopedFolder::Create(const std::filesystem::path& parent, absl::string_view prefix) {
+absl::StatusOr<ScopedFolder> ScopedFolder::Create(const std::filesystem::path& parent,
+                                                  absl::string_view prefix) {
   RW_RETURN_IF_ERROR(MakeFolders(parent));
   std::string name = absl::StrCat(parent.string(), "/", prefix, "XXXXXX");
   if (mkdtemp(name.data()) == nullptr) return ErrnoStatus(errno, "make folder", name);

@@ -14,7 +14,8 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, int64_t 
 
 // Writes beside the file and renames over it: a reader sees the old or the new whole,
 // also after a crash.
-absl::Status WriteFileAtomically(const std::filesystem::path& path, absl::string_view content, int mode = 0644);
+absl::Status WriteFileAtomically(const std::filesystem::path& path, absl::string_view content,
+                                 int mode = 0644);
 
 // Makes a folder and those above it.
 absl::Status MakeFolders(const std::filesystem::path& path);

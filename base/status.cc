@@ -43,7 +43,8 @@ absl::StatusCode CodeOf(int error_number) {
 }  // namespace
 
 absl::Status ErrnoStatus(int error_number, absl::string_view what, absl::string_view object) {
-  return absl::Status(CodeOf(error_number), absl::StrCat(what, ": ", object, ": ", std::strerror(error_number)));
+  return absl::Status(CodeOf(error_number),
+                      absl::StrCat(what, ": ", object, ": ", std::strerror(error_number)));
 }
 
 absl::Status Annotate(const absl::Status& status, absl::string_view prefix) {

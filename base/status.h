@@ -7,8 +7,8 @@
 #include "absl/strings/string_view.h"
 
 // Returns from the enclosing function when `expr` is an error.
-#define RW_RETURN_IF_ERROR(expr)                      \
-  do {                                                \
+#define RW_RETURN_IF_ERROR(expr)                                            \
+  do {                                                                      \
     if (absl::Status rw_status = (expr); !rw_status.ok()) return rw_status; \
   } while (false)
 

@@ -50,7 +50,8 @@ ChildPlan MakePlan(const SubprocessSpec& spec) {
   for (const std::string& arg : spec.argv) plan.argv.push_back(const_cast<char*>(arg.c_str()));
   plan.argv.push_back(nullptr);
   if (spec.environment) {
-    for (const auto& [key, value] : *spec.environment) plan.env_storage.push_back(absl::StrCat(key, "=", value));
+    for (const auto& [key, value] : *spec.environment)
+      plan.env_storage.push_back(absl::StrCat(key, "=", value));
     for (std::string& entry : plan.env_storage) plan.envp.push_back(entry.data());
   } else {
     for (char** entry = environ; *entry != nullptr; ++entry) plan.envp.push_back(*entry);
@@ -128,8 +129,10 @@ ssize_t WriteQuietly(int fd, absl::string_view data) {
 absl::Status Converse(const SubprocessSpec& spec, UniqueFd input, OutputReader& out, OutputReader& err,
                       int pid_fd, Deadline deadline, const StopFd& stop) {
   size_t fed = 0;
-  if (spec.input.empty()) input.reset();
-  else fcntl(input.get(), F_SETFL, O_NONBLOCK);
+  if (spec.input.empty())
+    input.reset();
+  else
+    fcntl(input.get(), F_SETFL, O_NONBLOCK);
   bool ended = false;
   // Once it has ended, a grandchild that kept a pipe open is not waited for.
   while (!ended) {
@@ -216,8 +219,8 @@ absl::StatusOr<SubprocessResult> CheckSubprocess(const SubprocessSpec& spec, Dea
                                                  std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(SubprocessResult result, RunSubprocess(spec, deadline, std::move(stop)));
   if (result.ok()) return result;
-  const std::string ending = result.signal != 0 ? absl::StrCat("signal ", result.signal)
-                                                : absl::StrCat("exit ", result.exit_code);
+  const std::string ending =
+      result.signal != 0 ? absl::StrCat("signal ", result.signal) : absl::StrCat("exit ", result.exit_code);
   const std::vector<std::string> lines = absl::StrSplit(absl::StripSuffix(result.error_output, "\n"), '\n');
   return absl::InternalError(absl::StrCat(absl::StrJoin(spec.argv, " "), ": ", ending, ": ", lines.back()));
 }

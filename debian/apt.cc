@@ -65,8 +65,8 @@ std::string KeyOfFile(absl::string_view file) {
   return absl::StrCat(parts[0], "=", absl::StrReplaceAll(parts[1], {{"%3a", ":"}, {"%3A", ":"}}));
 }
 
-absl::StatusOr<AptPlan> MakePlan(const AptState& state, const std::vector<PackageUri>& uris, Deadline deadline,
-                                 std::stop_token stop) {
+absl::StatusOr<AptPlan> MakePlan(const AptState& state, const std::vector<PackageUri>& uris,
+                                 Deadline deadline, std::stop_token stop) {
   AptPlan plan;
   if (uris.empty()) return plan;
   std::vector<std::string> argv = {"apt-cache", "show"};
@@ -95,7 +95,8 @@ std::string CacheName(const DebianPackage& package) {
 
 bool IsThere(const std::filesystem::path& path, const DebianPackage& package) {
   std::error_code error;
-  if (static_cast<int64_t>(std::filesystem::file_size(path, error)) != package.size_bytes || error) return false;
+  if (static_cast<int64_t>(std::filesystem::file_size(path, error)) != package.size_bytes || error)
+    return false;
   const absl::StatusOr<std::string> digest = Sha256::OfFile(path);
   return digest.ok() && *digest == package.sha256;
 }
@@ -131,16 +132,17 @@ class FetchProgress {
   std::string pending_;
 };
 
-absl::Status FetchSome(std::span<const Fetch> wanted, const std::filesystem::path& folder, FetchProgress& progress,
-                       const std::map<std::string, std::string>& environment, Deadline deadline,
-                       std::stop_token stop) {
+absl::Status FetchSome(std::span<const Fetch> wanted, const std::filesystem::path& folder,
+                       FetchProgress& progress, const std::map<std::string, std::string>& environment,
+                       Deadline deadline, std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const ScopedFolder partial, ScopedFolder::Create(folder, "partial-"));
   SubprocessSpec spec{.argv = {kAptHelper, "download-file"}, .environment = environment};
   std::map<std::string, std::string> names;
   for (const Fetch& fetch : wanted) {
     names[fetch.package->uri] = fetch.package->name;
     const std::string target = (partial.path() / fetch.cached.filename()).string();
-    spec.argv.insert(spec.argv.end(), {fetch.package->uri, target, absl::StrCat("SHA256:", fetch.package->sha256)});
+    spec.argv.insert(spec.argv.end(),
+                     {fetch.package->uri, target, absl::StrCat("SHA256:", fetch.package->sha256)});
   }
   spec.on_stdout = [&](absl::string_view bytes) { progress.Read(bytes, names); };
   RW_ASSIGN_OR_RETURN(const SubprocessResult result, RunSubprocess(spec, deadline, stop));
@@ -160,7 +162,8 @@ absl::Status FetchSome(std::span<const Fetch> wanted, const std::filesystem::pat
     }
     const std::string why = ErrorsOf(result.error_output);
     if (absl::StrContains(why, "Hash Sum mismatch") || result.ok()) {
-      return absl::DataLossError(absl::StrCat("fetch the package: ", fetch.package->name, ": wrong content: ", why));
+      return absl::DataLossError(
+          absl::StrCat("fetch the package: ", fetch.package->name, ": wrong content: ", why));
     }
     return absl::UnavailableError(absl::StrCat("fetch the package: ", fetch.package->name, ": ", why));
   }
@@ -182,8 +185,9 @@ absl::Status Apt::Update(Deadline deadline, std::stop_token stop) {
   return state.MarkUpdated();
 }
 
-absl::StatusOr<AptPlan> Apt::Resolve(const std::vector<std::string>& seeds, const std::vector<std::string>& packages,
-                                     Deadline deadline, std::stop_token stop) {
+absl::StatusOr<AptPlan> Apt::Resolve(const std::vector<std::string>& seeds,
+                                     const std::vector<std::string>& packages, Deadline deadline,
+                                     std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const AptState state, AptState::Open(folder_, architecture_, sources_, deadline, stop));
   if (state.IndexAge() == absl::InfiniteDuration()) {
     return absl::FailedPreconditionError("resolve packages: there is no package index yet: update first");
@@ -191,8 +195,10 @@ absl::StatusOr<AptPlan> Apt::Resolve(const std::vector<std::string>& seeds, cons
   AptPlan failed;
   std::vector<std::string> asked;
   for (const std::string& request : packages) {
-    if (IsPackageRequest(request)) asked.push_back(request);
-    else failed.unresolved.push_back({request, "not a package name, name=version or name/suite"});
+    if (IsPackageRequest(request))
+      asked.push_back(request);
+    else
+      failed.unresolved.push_back({request, "not a package name, name=version or name/suite"});
   }
   // Each round names more of what cannot be had: apt looks at dependencies only once it
   // knows all names.
@@ -210,8 +216,9 @@ absl::StatusOr<AptPlan> Apt::Resolve(const std::vector<std::string>& seeds, cons
     failed.unresolved.insert(failed.unresolved.end(), more.begin(), more.end());
     const size_t before = asked.size();
     std::erase_if(asked, [&](const std::string& request) {
-      return std::any_of(more.begin(), more.end(),
-                         [&](const UnresolvedPackage& package) { return package.name == NameOfRequest(request); });
+      return std::any_of(more.begin(), more.end(), [&](const UnresolvedPackage& package) {
+        return package.name == NameOfRequest(request);
+      });
     });
     if (asked.size() < before) continue;
     if (!failed.unresolved.empty()) return failed;
@@ -219,8 +226,9 @@ absl::StatusOr<AptPlan> Apt::Resolve(const std::vector<std::string>& seeds, cons
   }
 }
 
-absl::StatusOr<std::vector<std::filesystem::path>> Apt::Download(const AptPlan& plan, const Progress& progress,
-                                                                 Deadline deadline, std::stop_token stop) {
+absl::StatusOr<std::vector<std::filesystem::path>> Apt::Download(const AptPlan& plan,
+                                                                 const Progress& progress, Deadline deadline,
+                                                                 std::stop_token stop) {
   const std::filesystem::path folder = std::filesystem::absolute(folder_) / "packages";
   RW_RETURN_IF_ERROR(MakeFolders(folder));
   std::vector<std::filesystem::path> paths;
@@ -232,13 +240,15 @@ absl::StatusOr<std::vector<std::filesystem::path>> Apt::Download(const AptPlan& 
   if (missing.empty()) return paths;
   std::map<std::string, std::string> environment;
   {
-    RW_ASSIGN_OR_RETURN(const AptState state, AptState::Open(folder_, architecture_, sources_, deadline, stop));
+    RW_ASSIGN_OR_RETURN(const AptState state,
+                        AptState::Open(folder_, architecture_, sources_, deadline, stop));
     environment = state.environment();
   }
   const int total = static_cast<int>(paths.size());
   FetchProgress fetched(progress, total - static_cast<int>(missing.size()), total);
   for (size_t at = 0; at < missing.size(); at += kFetchedAtOnce) {
-    const std::span<const Fetch> some = std::span(missing).subspan(at, std::min(kFetchedAtOnce, missing.size() - at));
+    const std::span<const Fetch> some =
+        std::span(missing).subspan(at, std::min(kFetchedAtOnce, missing.size() - at));
     RW_RETURN_IF_ERROR(FetchSome(some, folder, fetched, environment, deadline, stop));
   }
   return paths;

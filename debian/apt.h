@@ -70,8 +70,9 @@ class Apt {
   // What `packages` need with nothing installed: "name", "name=version" or "name/suite".
   // `seeds` are apt patterns that are always added, e.g. "?essential"; recommended packages
   // are left out. FailedPrecondition before the first Update.
-  absl::StatusOr<AptPlan> Resolve(const std::vector<std::string>& seeds, const std::vector<std::string>& packages,
-                                  Deadline deadline, std::stop_token stop);
+  absl::StatusOr<AptPlan> Resolve(const std::vector<std::string>& seeds,
+                                  const std::vector<std::string>& packages, Deadline deadline,
+                                  std::stop_token stop);
 
   using Progress = std::function<void(int done, int total, absl::string_view package)>;
   // Has every .deb of the plan in the cache, checked by SHA-256, and returns their paths in

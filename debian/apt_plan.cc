@@ -53,8 +53,9 @@ class FailureReader {
         Add(std::string(absl::StripAsciiWhitespace(rest)), absl::StrCat("no such package in ", where_));
       } else if (Between(line, "E: Package '", "' has no installation candidate", name)) {
         Add(name, WithoutCandidate(name));
-      } else if (std::string wanted; Between(line, "E: Version '", "' for '", wanted) &&
-                                     Between(line, absl::StrCat("E: Version '", wanted, "' for '"), "'", name)) {
+      } else if (std::string wanted;
+                 Between(line, "E: Version '", "' for '", wanted) &&
+                 Between(line, absl::StrCat("E: Version '", wanted, "' for '"), "'", name)) {
         Add(name, absl::StrCat("no version ", wanted, " in ", where_));
       } else if (Between(line, "E: Release '", "' for '", wanted) &&
                  Between(line, absl::StrCat("E: Release '", wanted, "' for '"), "'", name)) {
@@ -84,8 +85,9 @@ class FailureReader {
       relation = line.substr(colon + 3);
     }
     std::string why(absl::StripAsciiWhitespace(relation));
-    for (const auto& [theirs, ours] : {std::pair("Depends: ", "depends on "), std::pair("PreDepends: ", "depends on "),
-                                       std::pair("Conflicts: ", "conflicts with "), std::pair("Breaks: ", "breaks ")}) {
+    for (const auto& [theirs, ours] :
+         {std::pair("Depends: ", "depends on "), std::pair("PreDepends: ", "depends on "),
+          std::pair("Conflicts: ", "conflicts with "), std::pair("Breaks: ", "breaks ")}) {
       if (absl::StartsWith(why, theirs)) why = absl::StrCat(ours, why.substr(std::string(theirs).size()));
     }
     if (!unmet_name_.empty()) Add(unmet_name_, std::move(why));
@@ -93,8 +95,10 @@ class FailureReader {
 
   std::string WithoutCandidate(const std::string& name) const {
     const auto providers = providers_.find(name);
-    if (providers == providers_.end()) return absl::StrCat("no such package in ", where_, ", only mentioned there");
-    return absl::StrCat("only a name that others provide; ask for one of ", absl::StrJoin(providers->second, ", "));
+    if (providers == providers_.end())
+      return absl::StrCat("no such package in ", where_, ", only mentioned there");
+    return absl::StrCat("only a name that others provide; ask for one of ",
+                        absl::StrJoin(providers->second, ", "));
   }
 
   absl::string_view where_;
@@ -106,7 +110,9 @@ class FailureReader {
 
 bool AllOf(absl::string_view text, absl::string_view signs) {
   for (const char c : text) {
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && !absl::StrContains(signs, absl::string_view(&c, 1))) return false;
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) &&
+        !absl::StrContains(signs, absl::string_view(&c, 1)))
+      return false;
   }
   return true;
 }
@@ -140,14 +146,16 @@ absl::StatusOr<std::map<std::string, DebianPackage>> ParseShow(absl::string_view
       if (key == "Filename") package.filename = value;
       if (key == "SHA256") package.sha256 = value;
       if (key == "Size") numbers_ok = numbers_ok && absl::SimpleAtoi(value, &package.size_bytes);
-      if (key == "Installed-Size") numbers_ok = numbers_ok && absl::SimpleAtoi(value, &package.installed_bytes);
+      if (key == "Installed-Size")
+        numbers_ok = numbers_ok && absl::SimpleAtoi(value, &package.installed_bytes);
     }
     if (package.name.empty()) continue;
     // The field counts KiB.
     package.installed_bytes *= 1024;
     if (!numbers_ok || package.version.empty() || package.filename.empty() || package.sha256.size() != 64 ||
         package.size_bytes <= 0) {
-      return absl::DataLossError(absl::StrCat("read the package index: ", package.name, ": a field is missing"));
+      return absl::DataLossError(
+          absl::StrCat("read the package index: ", package.name, ": a field is missing"));
     }
     const std::string key = absl::StrCat(package.name, "=", package.version);
     packages.emplace(key, std::move(package));
@@ -166,7 +174,8 @@ std::vector<UnresolvedPackage> ParseFailure(absl::string_view output, absl::stri
 bool IsPackageRequest(absl::string_view request) {
   const size_t end = std::min(request.find_first_of("=/"), request.size());
   const absl::string_view name = request.substr(0, end);
-  if (name.size() < 2 || !absl::ascii_isalnum(static_cast<unsigned char>(name.front())) || name.back() == '-') return false;
+  if (name.size() < 2 || !absl::ascii_isalnum(static_cast<unsigned char>(name.front())) || name.back() == '-')
+    return false;
   if (name != absl::AsciiStrToLower(name) || !AllOf(name, "+-.")) return false;
   if (end == request.size()) return true;
   const absl::string_view rest = request.substr(end + 1);

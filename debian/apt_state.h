@@ -33,7 +33,8 @@ class AptState {
                                        std::stop_token stop);
 
   // Runs one of apt's programs with this state.
-  absl::StatusOr<SubprocessResult> Run(std::vector<std::string> argv, Deadline deadline, std::stop_token stop) const;
+  absl::StatusOr<SubprocessResult> Run(std::vector<std::string> argv, Deadline deadline,
+                                       std::stop_token stop) const;
 
   // How old the indexes are; InfiniteDuration when there are none.
   absl::Duration IndexAge() const;

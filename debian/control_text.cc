@@ -28,7 +28,8 @@ std::string ControlField(absl::string_view control, absl::string_view field) {
 bool IsPackageName(absl::string_view name) {
   if (name.size() < 2 || name.size() > 200 || absl::StrContains("+-.", name.substr(0, 1))) return false;
   for (const char c : name) {
-    if (!absl::ascii_islower(static_cast<unsigned char>(c)) && !absl::ascii_isdigit(static_cast<unsigned char>(c)) &&
+    if (!absl::ascii_islower(static_cast<unsigned char>(c)) &&
+        !absl::ascii_isdigit(static_cast<unsigned char>(c)) &&
         !absl::StrContains("+-.", absl::string_view(&c, 1))) {
       return false;
     }
@@ -50,7 +51,8 @@ std::vector<TriggerInterest> ParseTriggers(absl::string_view text) {
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::vector<absl::string_view> words = Words(line.substr(0, line.find('#')));
     if (words.size() != 2) continue;
-    if (words[0] == "interest" || words[0] == "interest-await") interests.push_back({std::string(words[1]), false});
+    if (words[0] == "interest" || words[0] == "interest-await")
+      interests.push_back({std::string(words[1]), false});
     if (words[0] == "interest-noawait") interests.push_back({std::string(words[1]), true});
   }
   return interests;

@@ -20,7 +20,8 @@ namespace {
 
 // The name under which the package's files lie in info/ and triggers/.
 std::string DatabaseName(const UnpackedPackage& package, Architecture architecture) {
-  return package.multi_arch_same ? absl::StrCat(package.name, ":", NamesOf(architecture).debian) : package.name;
+  return package.multi_arch_same ? absl::StrCat(package.name, ":", NamesOf(architecture).debian)
+                                 : package.name;
 }
 
 std::string Stanza(const UnpackedPackage& package) {
@@ -67,15 +68,16 @@ std::string Md5sums(const UnpackedPackage& package) {
 }
 
 bool IsPlainName(absl::string_view name) {
-  return !name.empty() && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains("+-._:", absl::string_view(&c, 1));
-         });
+  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::StrContains("+-._:", absl::string_view(&c, 1));
+  });
 }
 
 class DatabaseWriter {
  public:
-  explicit DatabaseWriter(TreeWriter writer) : writer_(std::move(writer)), now_(absl::ToUnixSeconds(absl::Now())) {}
+  explicit DatabaseWriter(TreeWriter writer)
+      : writer_(std::move(writer)), now_(absl::ToUnixSeconds(absl::Now())) {}
 
   absl::Status Folder(absl::string_view path) {
     std::string made;
@@ -107,7 +109,8 @@ class DatabaseWriter {
     RW_RETURN_IF_ERROR(File(absl::StrCat("info/", name, ".list"), PathList(package)));
     for (const auto& [file, control] : package.control) {
       if (file == "control") continue;
-      if (!IsPlainName(file)) return absl::DataLossError(absl::StrCat(package.name, ": a control file is named ", file));
+      if (!IsPlainName(file))
+        return absl::DataLossError(absl::StrCat(package.name, ": a control file is named ", file));
       RW_RETURN_IF_ERROR(File(absl::StrCat("info/", name, ".", file), control.content, control.mode & 0755));
     }
     if (!package.control.contains("md5sums") && !package.md5.empty()) {
@@ -133,8 +136,10 @@ std::map<std::string, std::string> TriggerFiles(const std::vector<UnpackedPackag
     for (const TriggerInterest& interest : ParseTriggers(text->second.content)) {
       const std::string who =
           absl::StrCat(DatabaseName(package, architecture), interest.no_await ? "/noawait" : "", "\n");
-      if (absl::StartsWith(interest.trigger, "/")) absl::StrAppend(&files["File"], interest.trigger, " ", who);
-      else if (IsPlainName(interest.trigger)) absl::StrAppend(&files[interest.trigger], who);
+      if (absl::StartsWith(interest.trigger, "/"))
+        absl::StrAppend(&files["File"], interest.trigger, " ", who);
+      else if (IsPlainName(interest.trigger))
+        absl::StrAppend(&files[interest.trigger], who);
     }
   }
   return files;

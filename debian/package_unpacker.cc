@@ -125,7 +125,8 @@ absl::Status OnePackage::UnpackFile(TarReader& data, const TarEntry& entry, cons
     // Another package's: ours is either the later one, or is not wanted any more.
     if (!claims_.Owns(canonical, index_)) return absl::OkStatus();
     const absl::Status removed = writer_.RemoveFile(entry.path);
-    if (absl::IsFailedPrecondition(removed) && entry.kind == TarEntry::Kind::kSymlink) return absl::OkStatus();
+    if (absl::IsFailedPrecondition(removed) && entry.kind == TarEntry::Kind::kSymlink)
+      return absl::OkStatus();
     RW_RETURN_IF_ERROR(removed);
     made = writer_.Make(entry, content, kLargestFile);
   }
@@ -212,7 +213,8 @@ class AllPackages {
   }
 
   absl::Status UnpackOne(size_t index, size_t rank, TreeWriter& writer) {
-    absl::StatusOr<UnpackedPackage> package = OnePackage(job_.packages[index], index, rank, writer, claims_).Unpack();
+    absl::StatusOr<UnpackedPackage> package =
+        OnePackage(job_.packages[index], index, rank, writer, claims_).Unpack();
     if (!package.ok()) return Annotate(package.status(), job_.packages[index].name());
     unpacked_[index] = *std::move(package);
     if (job_.on_done) job_.on_done(index);
@@ -265,7 +267,8 @@ class AllPackages {
 
 }  // namespace
 
-absl::StatusOr<std::vector<UnpackedPackage>> UnpackInto(const std::filesystem::path& folder, const UnpackJob& job) {
+absl::StatusOr<std::vector<UnpackedPackage>> UnpackInto(const std::filesystem::path& folder,
+                                                        const UnpackJob& job) {
   return AllPackages(folder, job).Run();
 }
 

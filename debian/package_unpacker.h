@@ -40,6 +40,7 @@ struct UnpackJob {
 //   - a folder never replaces a symlink to one, nor a symlink a folder;
 //   - folders get their modes and times at the very end.
 // Symlinks are followed as if the folder were the root. DataLoss names a damaged package.
-absl::StatusOr<std::vector<UnpackedPackage>> UnpackInto(const std::filesystem::path& folder, const UnpackJob& job);
+absl::StatusOr<std::vector<UnpackedPackage>> UnpackInto(const std::filesystem::path& folder,
+                                                        const UnpackJob& job);
 
 }  // namespace rootwright

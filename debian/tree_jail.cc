@@ -35,7 +35,8 @@ absl::Status DropCapabilities() {
     sets[half].effective = sets[half].permitted = static_cast<uint32_t>(kept >> (32 * half));
   }
   if (syscall(SYS_capset, &header, sets) != 0) return ErrnoStatus(errno, "drop capabilities", "capset");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "drop capabilities", "no_new_privs");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return ErrnoStatus(errno, "drop capabilities", "no_new_privs");
   return absl::OkStatus();
 }
 
@@ -53,7 +54,8 @@ absl::Status EnterTreeJail(const std::filesystem::path& tree) {
   }
   // With the same folder for both the old root comes to lie over the new one, and the
   // lazy unmount takes it away (pivot_root(2)).
-  if (chdir(at) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) {
+  if (chdir(at) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
+      chdir("/") != 0) {
     return ErrnoStatus(errno, "enter the tree", tree.string());
   }
   umask(0);

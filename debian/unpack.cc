@@ -16,7 +16,8 @@ namespace {
 
 absl::Status FailureOf(const SubprocessResult& result) {
   const std::string said(absl::StripAsciiWhitespace(result.error_output));
-  const std::string why = absl::StrCat("unpack packages: ", said.empty() ? "rootwright-unpack gave no reason" : said);
+  const std::string why =
+      absl::StrCat("unpack packages: ", said.empty() ? "rootwright-unpack gave no reason" : said);
   if (result.signal != 0) return absl::InternalError(absl::StrCat(why, " (signal ", result.signal, ")"));
   if (result.exit_code == kUnpackDamaged) return absl::DataLossError(why);
   if (result.exit_code == kUnpackExhausted) return absl::ResourceExhaustedError(why);
@@ -47,7 +48,8 @@ absl::Status UnpackPackages(const AptPlan& plan, const std::vector<std::filesyst
     for (size_t end = 0; (end = pending.find('\n')) != std::string::npos; pending.erase(0, end + 1)) {
       absl::string_view line = absl::string_view(pending).substr(0, end);
       size_t index = 0;
-      if (!absl::ConsumePrefix(&line, "done ") || !absl::SimpleAtoi(line, &index) || index >= debs.size()) continue;
+      if (!absl::ConsumePrefix(&line, "done ") || !absl::SimpleAtoi(line, &index) || index >= debs.size())
+        continue;
       if (progress) progress(++done, static_cast<int>(debs.size()), plan.packages[index].name);
     }
   };

@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <iterator>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>

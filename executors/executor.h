@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "executors/environment.h"
 #include "base/architecture.h"
+#include "executors/environment.h"
 
 namespace rootwright {
 

@@ -21,8 +21,8 @@ class PrepareImage : public Step {
     RW_ASSIGN_OR_RETURN(preparation_.image,
                         preparation_.executor.PrepareImage(preparation_.spec.architecture, progress,
                                                            context.LogSink(), context.stop));
-    context.reporter.Log(OutputStream::kStdout,
-                         absl::StrCat("image ", preparation_.image.name, " ", preparation_.image.digest, "\n"));
+    context.reporter.Log(OutputStream::kStdout, absl::StrCat("image ", preparation_.image.name, " ",
+                                                             preparation_.image.digest, "\n"));
     return StepResult{};
   }
 
@@ -56,7 +56,8 @@ class ReachEnvironment : public Step {
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     const Deadline boot = Deadline::In(preparation_.boot_limit);
-    const absl::Status status = preparation_.environment->Reach(Earlier(boot, context.deadline), context.stop);
+    const absl::Status status =
+        preparation_.environment->Reach(Earlier(boot, context.deadline), context.stop);
     // A machine that does not boot is no matter of the build's own time limit.
     if (absl::IsDeadlineExceeded(status) && boot.Passed() && !context.deadline.Passed()) {
       return absl::UnavailableError(absl::StrCat("reach environment: no answer within the boot limit of ",

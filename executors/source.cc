@@ -55,7 +55,8 @@ std::string Reason(absl::string_view output) {
 // One repository folder and the git command that works in it.
 class Repository {
  public:
-  Repository(const std::filesystem::path& folder, const OutputSink& log, Deadline deadline, std::stop_token stop)
+  Repository(const std::filesystem::path& folder, const OutputSink& log, Deadline deadline,
+             std::stop_token stop)
       : folder_(folder), log_(log), deadline_(deadline), stop_(std::move(stop)) {}
 
   absl::Status Init() {
@@ -63,15 +64,28 @@ class Repository {
     RW_RETURN_IF_ERROR(Expect({"init", "--quiet", "--template="}).status());
     // Only system-wide configuration reaches the process that serves a local repository;
     // without this git refuses one that belongs to another user.
-    return WriteFileAtomically(SystemConfig(), "[include]\n\tpath = /etc/gitconfig\n[safe]\n\tdirectory = *\n");
+    return WriteFileAtomically(SystemConfig(),
+                               "[include]\n\tpath = /etc/gitconfig\n[safe]\n\tdirectory = *\n");
   }
 
   // Runs git here; its errors go into the log as they come.
   absl::StatusOr<SubprocessResult> Run(const std::vector<std::string>& arguments) {
     SubprocessSpec spec;
-    spec.argv = {"git", "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false",
-                 "-c", "protocol.ext.allow=never", "-c", "submodule.recurse=false", "-c", "gc.auto=0",
-                 "-c", "core.symlinks=true", "-C", folder_.string()};
+    spec.argv = {"git",
+                 "-c",
+                 "core.hooksPath=/dev/null",
+                 "-c",
+                 "advice.detachedHead=false",
+                 "-c",
+                 "protocol.ext.allow=never",
+                 "-c",
+                 "submodule.recurse=false",
+                 "-c",
+                 "gc.auto=0",
+                 "-c",
+                 "core.symlinks=true",
+                 "-C",
+                 folder_.string()};
     spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
     spec.environment = Environment();
     std::string errors;
@@ -88,8 +102,8 @@ class Repository {
   absl::StatusOr<std::string> Expect(const std::vector<std::string>& arguments) {
     RW_ASSIGN_OR_RETURN(const SubprocessResult result, Run(arguments));
     if (result.ok()) return std::string(absl::StripTrailingAsciiWhitespace(result.output));
-    return absl::InternalError(absl::StrCat("git ", arguments[0], ": ", folder_.string(), ": ",
-                                            Reason(result.error_output)));
+    return absl::InternalError(
+        absl::StrCat("git ", arguments[0], ": ", folder_.string(), ": ", Reason(result.error_output)));
   }
 
  private:
@@ -126,9 +140,9 @@ absl::Status FetchError(const GitSource& source, absl::string_view output) {
   const std::string reason = Reason(output);
   if (ContainsAny(output, {"couldn't find remote ref", "Could not find remote branch", "not our ref",
                            "Server does not allow request for unadvertised object"})) {
-    return absl::NotFoundError(source.ref.empty()
-                                   ? absl::StrCat(about, "the repository is empty: it has no HEAD")
-                                   : absl::StrCat(about, "no such branch, tag or commit: '", source.ref, "'"));
+    return absl::NotFoundError(
+        source.ref.empty() ? absl::StrCat(about, "the repository is empty: it has no HEAD")
+                           : absl::StrCat(about, "no such branch, tag or commit: '", source.ref, "'"));
   }
   if (ContainsAny(output, {"not allowed", "unable to find remote helper", "is not a valid remote name"})) {
     return absl::InvalidArgumentError(absl::StrCat(about, reason));
@@ -147,9 +161,10 @@ absl::Status FetchError(const GitSource& source, absl::string_view output) {
 
 // A server may refuse a commit that no branch ends at; all its branches may still hold it.
 absl::Status FetchThroughBranches(Repository& repository, const GitSource& source) {
-  RW_ASSIGN_OR_RETURN(const SubprocessResult fetched,
-                      repository.Run({"fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--", source.url,
-                                      "+refs/heads/*:refs/rootwright/heads/*", "+refs/tags/*:refs/rootwright/tags/*"}));
+  RW_ASSIGN_OR_RETURN(
+      const SubprocessResult fetched,
+      repository.Run({"fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--", source.url,
+                      "+refs/heads/*:refs/rootwright/heads/*", "+refs/tags/*:refs/rootwright/tags/*"}));
   if (!fetched.ok()) return FetchError(source, fetched.error_output);
   RW_ASSIGN_OR_RETURN(const SubprocessResult there,
                       repository.Run({"cat-file", "-e", absl::StrCat(source.ref, "^{commit}")}));
@@ -159,9 +174,10 @@ absl::Status FetchThroughBranches(Repository& repository, const GitSource& sourc
 
 // Returns what to check out.
 absl::StatusOr<std::string> Fetch(Repository& repository, const GitSource& source) {
-  RW_ASSIGN_OR_RETURN(const SubprocessResult fetched,
-                      repository.Run({"fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--",
-                                      source.url, source.ref.empty() ? "HEAD" : source.ref}));
+  RW_ASSIGN_OR_RETURN(
+      const SubprocessResult fetched,
+      repository.Run({"fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--",
+                      source.url, source.ref.empty() ? "HEAD" : source.ref}));
   if (fetched.ok()) return "FETCH_HEAD";
   const absl::Status error = FetchError(source, fetched.error_output);
   if (!absl::IsNotFound(error) || !IsFullCommitId(source.ref)) return error;
@@ -179,15 +195,17 @@ absl::StatusOr<std::filesystem::path> FolderIn(const GitSource& source, const st
   open_how how{};
   how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  const UniqueFd folder(static_cast<int>(syscall(SYS_openat2, top.get(), source.path.c_str(), &how, sizeof how)));
+  const UniqueFd folder(
+      static_cast<int>(syscall(SYS_openat2, top.get(), source.path.c_str(), &how, sizeof how)));
   if (folder) return into / source.path;
-  const std::string where = absl::StrCat(source.url, source.ref.empty() ? "" : absl::StrCat(" at ", source.ref));
+  const std::string where =
+      absl::StrCat(source.url, source.ref.empty() ? "" : absl::StrCat(" at ", source.ref));
   if (errno == ENOENT || errno == ENOTDIR) {
     return absl::NotFoundError(absl::StrCat("fetch ", where, ": no such folder: '", source.path, "'"));
   }
   if (errno == ELOOP || errno == EXDEV) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("fetch ", where, ": '", source.path, "' is or leads through a link; name the folder itself"));
+    return absl::InvalidArgumentError(absl::StrCat("fetch ", where, ": '", source.path,
+                                                   "' is or leads through a link; name the folder itself"));
   }
   return ErrnoStatus(errno, "open", source.path);
 }
@@ -200,21 +218,23 @@ absl::StatusOr<FetchedSource> FetchSource(const GitSource& source, const std::fi
     return absl::InvalidArgumentError(absl::StrCat("fetch: '", source.url, "': not a repository's URL"));
   }
   if (!IsPlainRef(source.ref)) {
-    return absl::InvalidArgumentError(absl::StrCat("fetch ", source.url, ": '", source.ref,
-                                                   "': not the name of a branch, tag or commit"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("fetch ", source.url, ": '", source.ref, "': not the name of a branch, tag or commit"));
   }
   Repository repository(into, log, deadline, std::move(stop));
   RW_RETURN_IF_ERROR(repository.Init());
   RW_ASSIGN_OR_RETURN(const std::string fetched, Fetch(repository, source));
   FetchedSource result;
-  RW_ASSIGN_OR_RETURN(result.commit, repository.Expect({"rev-parse", "--verify", absl::StrCat(fetched, "^{commit}")}));
+  RW_ASSIGN_OR_RETURN(result.commit,
+                      repository.Expect({"rev-parse", "--verify", absl::StrCat(fetched, "^{commit}")}));
   RW_ASSIGN_OR_RETURN(const SubprocessResult checked_out,
                       repository.Run({"checkout", "--quiet", "--force", "--detach", result.commit}));
   if (!checked_out.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("check out ", source.url, " at ", result.commit, ": ", Reason(checked_out.error_output)));
+    return absl::InvalidArgumentError(absl::StrCat("check out ", source.url, " at ", result.commit, ": ",
+                                                   Reason(checked_out.error_output)));
   }
-  RW_ASSIGN_OR_RETURN(const std::string time, repository.Expect({"show", "-s", "--format=%ct", result.commit}));
+  RW_ASSIGN_OR_RETURN(const std::string time,
+                      repository.Expect({"show", "-s", "--format=%ct", result.commit}));
   int64_t seconds = 0;
   if (!absl::SimpleAtoi(time, &seconds)) {
     return absl::InternalError(absl::StrCat("read the commit's time: ", result.commit, ": '", time, "'"));

@@ -27,7 +27,8 @@ size_t Distance(absl::string_view a, absl::string_view b) {
   return row[b.size()];
 }
 
-std::string DidYouMean(absl::string_view word, const std::vector<std::string>& names, absl::string_view dashes) {
+std::string DidYouMean(absl::string_view word, const std::vector<std::string>& names,
+                       absl::string_view dashes) {
   const std::string closest = Closest(word, names);
   return closest.empty() ? "" : absl::StrCat("; did you mean '", dashes, closest, "'?");
 }
@@ -66,8 +67,9 @@ class Parser {
     std::vector<std::string> plain;
     for (size_t i = 0; i < words_.size() && words_[i] != "--"; ++i) {
       if (absl::StartsWith(words_[i], "-")) {
-        const OptionSpec* global = words_[i].size() == 2 ? FindLetter(words_[i][1])
-                                                         : FindIn(globals_, absl::StripPrefix(words_[i], "--"));
+        const OptionSpec* global = words_[i].size() == 2
+                                       ? FindLetter(words_[i][1])
+                                       : FindIn(globals_, absl::StripPrefix(words_[i], "--"));
         if (global != nullptr && global->value != nullptr) ++i;
         continue;
       }
@@ -101,7 +103,8 @@ class Parser {
   }
 
   const OptionSpec* FindLetter(char letter) const {
-    for (const auto* options : {result_.command == nullptr ? &globals_ : &result_.command->options, &globals_}) {
+    for (const auto* options :
+         {result_.command == nullptr ? &globals_ : &result_.command->options, &globals_}) {
       for (const OptionSpec& option : *options) {
         if (option.letter == letter) return &option;
       }
@@ -109,11 +112,14 @@ class Parser {
     return nullptr;
   }
 
-  std::string Where() const { return result_.command == nullptr ? "" : absl::StrCat(result_.command->words, ": "); }
+  std::string Where() const {
+    return result_.command == nullptr ? "" : absl::StrCat(result_.command->words, ": ");
+  }
 
   absl::Status Wrong(absl::string_view message) const {
-    const std::string help =
-        result_.command == nullptr ? "rootwright help" : absl::StrCat("rootwright ", result_.command->words, " --help");
+    const std::string help = result_.command == nullptr
+                                 ? "rootwright help"
+                                 : absl::StrCat("rootwright ", result_.command->words, " --help");
     return absl::InvalidArgumentError(absl::StrCat(Where(), message, " (", help, " shows how)"));
   }
 
@@ -128,7 +134,8 @@ class Parser {
       if (has_value) value = parts[1];
       option = Find(parts[0]);
       if (option == nullptr) {
-        return Wrong(absl::StrCat("unknown option '--", parts[0], "'", DidYouMean(parts[0], OptionNames(), "--")));
+        return Wrong(
+            absl::StrCat("unknown option '--", parts[0], "'", DidYouMean(parts[0], OptionNames(), "--")));
       }
     } else {
       option = FindLetter(word[1]);
@@ -136,9 +143,11 @@ class Parser {
       has_value = word.size() > 2;
       value = word.substr(2);
     }
-    if (option->value == nullptr && has_value) return Wrong(absl::StrCat("'--", option->name, "' takes no value"));
+    if (option->value == nullptr && has_value)
+      return Wrong(absl::StrCat("'--", option->name, "' takes no value"));
     if (option->value != nullptr && !has_value) {
-      if (at_ + 1 >= words_.size()) return Wrong(absl::StrCat("'--", option->name, "' needs a value: ", option->value));
+      if (at_ + 1 >= words_.size())
+        return Wrong(absl::StrCat("'--", option->name, "' needs a value: ", option->value));
       value = words_[++at_];
     }
     return Keep(*option, value);
@@ -152,7 +161,8 @@ class Parser {
     if (option.choices != nullptr) {
       const std::vector<std::string> choices = absl::StrSplit(option.choices, ' ');
       if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
-        return Wrong(absl::StrCat("'--", option.name, "' cannot be '", value, "'", DidYouMean(value, choices, ""),
+        return Wrong(absl::StrCat("'--", option.name, "' cannot be '", value, "'",
+                                  DidYouMean(value, choices, ""),
                                   " It is one of: ", absl::StrJoin(choices, ", ")));
       }
     }
@@ -170,7 +180,8 @@ class Parser {
   }
 
   absl::Status UnknownCommand() const {
-    if (result_.operands.empty()) return absl::InvalidArgumentError("no command given (rootwright help lists them)");
+    if (result_.operands.empty())
+      return absl::InvalidArgumentError("no command given (rootwright help lists them)");
     std::vector<std::string> group;
     std::vector<std::string> all;
     for (const CommandSpec& command : commands_) {
@@ -178,13 +189,16 @@ class Parser {
       if (absl::StartsWith(command.words, result_.operands[0] + " ")) group.emplace_back(command.words);
     }
     const size_t count = std::min<size_t>(2, result_.operands.size());
-    const std::string words = absl::StrJoin(result_.operands.begin(), result_.operands.begin() + static_cast<long>(count), " ");
+    const std::string words =
+        absl::StrJoin(result_.operands.begin(), result_.operands.begin() + static_cast<long>(count), " ");
     if (count == 1 && !group.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("'", words, "' needs one more word: ", absl::StrJoin(group, ", ")));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", words, "' needs one more word: ", absl::StrJoin(group, ", ")));
     }
     std::string hint = DidYouMean(words, group.empty() ? all : group, "");
     if (hint.empty() && !group.empty()) hint = absl::StrCat("; there are: ", absl::StrJoin(group, ", "));
-    return absl::InvalidArgumentError(absl::StrCat("unknown command '", words, "'", hint, " (rootwright help lists them)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown command '", words, "'", hint, " (rootwright help lists them)"));
   }
 
   absl::Status CheckWhole() const {

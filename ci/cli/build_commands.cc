@@ -1,11 +1,11 @@
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/ascii.h"
 #include "base/status.h"
-#include "ci/cli/json_line.h"
 #include "ci/cli/build_view.h"
+#include "ci/cli/json_line.h"
 #include "ci/cli/master_client.h"
 #include "ci/cli/report.h"
 #include "ci/cli/session.h"
@@ -18,7 +18,8 @@ absl::StatusOr<int64_t> NumberOf(const Session& session, const char* option, int
   int64_t number = fallback;
   const std::string text = session.arguments.Get(option);
   if (session.arguments.Has(option) && (!absl::SimpleAtoi(text, &number) || number < 0)) {
-    return absl::InvalidArgumentError(absl::StrCat(session.arguments.command->words, ": --", option, ": not a whole number: '", text, "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(session.arguments.command->words, ": --", option, ": not a whole number: '", text, "'"));
   }
   return number;
 }
@@ -57,7 +58,8 @@ absl::StatusOr<ExitCode> PrintAllLogs(Session& session, BuildClient& client) {
     watch.set_attempt(build.attempt());
     watch.set_omit_log_chunks(true);
     const absl::Status status = client.Watch(watch, {}, [&](const v1::WatchBuildResponse& message) {
-      const bool next = message.event().has_step_started() || message.build().state() == v1::BUILD_STATE_FINISHED;
+      const bool next =
+          message.event().has_step_started() || message.build().state() == v1::BUILD_STATE_FINISHED;
       return next ? absl::AbortedError("look again") : absl::OkStatus();
     });
     if (!status.ok() && !absl::IsAborted(status)) return status;
@@ -71,7 +73,8 @@ absl::StatusOr<ExitCode> BuildLog(Session& session) {
   BuildClient client(channel, session.master);
   RW_ASSIGN_OR_RETURN(const int64_t offset, NumberOf(session, "offset", 0));
   if (session.arguments.operands.size() < 2) {
-    if (session.arguments.Has("offset")) return absl::InvalidArgumentError("build log: --offset needs a STEP: offsets count in one step's log");
+    if (session.arguments.Has("offset"))
+      return absl::InvalidArgumentError("build log: --offset needs a STEP: offsets count in one step's log");
     return PrintAllLogs(session, client);
   }
   v1::ReadLogRequest request;
@@ -97,7 +100,8 @@ absl::StatusOr<ExitCode> BuildShow(Session& session) {
   }
   session.out.Write(BuildLines(build, session.clock.Wall(), session.zone));
   if (build.state() == v1::BUILD_STATE_QUEUED) {
-    if (const auto why = client.Explain(build.id()); why.ok()) session.out.Write(WaitingLines(build.id(), *why));
+    if (const auto why = client.Explain(build.id()); why.ok())
+      session.out.Write(WaitingLines(build.id(), *why));
   }
   return ExitCode::kOk;
 }
@@ -114,14 +118,16 @@ absl::StatusOr<ExitCode> BuildList(Session& session) {
   }
   std::vector<v1::Build> builds;
   while (static_cast<int64_t>(builds.size()) < limit) {
-    request.set_page_size(static_cast<int32_t>(std::min<int64_t>(500, limit - static_cast<int64_t>(builds.size()))));
+    request.set_page_size(
+        static_cast<int32_t>(std::min<int64_t>(500, limit - static_cast<int64_t>(builds.size()))));
     RW_ASSIGN_OR_RETURN(v1::ListBuildsResponse page, client.List(request));
     for (v1::Build& build : *page.mutable_builds()) builds.push_back(std::move(build));
     if (page.next_page_token().empty()) break;
     request.set_page_token(page.next_page_token());
   }
   if (session.json || session.arguments.Has("quiet")) {
-    for (const v1::Build& build : builds) session.out.Write(session.json ? JsonLine(build) : build.id() + "\n");
+    for (const v1::Build& build : builds)
+      session.out.Write(session.json ? JsonLine(build) : build.id() + "\n");
   } else if (builds.empty()) {
     session.out.Write("No builds yet. The first: rootwright build submit SPEC --arch arm64\n");
   } else {
@@ -138,9 +144,11 @@ absl::StatusOr<ExitCode> BuildCancel(Session& session) {
   if (session.json) {
     session.out.Write(JsonLine(answer));
   } else if (answer.already_finished()) {
-    session.out.Write(absl::StrCat("Build ", answer.build().id(), " had ended before: ", StateText(answer.build()), "\n"));
+    session.out.Write(
+        absl::StrCat("Build ", answer.build().id(), " had ended before: ", StateText(answer.build()), "\n"));
   } else {
-    session.out.Write(absl::StrCat("Build ", answer.build().id(), " is being cancelled: rootwright build watch ", answer.build().id(),
+    session.out.Write(absl::StrCat("Build ", answer.build().id(),
+                                   " is being cancelled: rootwright build watch ", answer.build().id(),
                                    " shows the end\n"));
   }
   return ExitCode::kOk;

@@ -20,9 +20,9 @@ constexpr size_t kWarningsShown = 3;
 // The steps of a root filesystem build (docs/architecture.md), to name those to come. An
 // agent that knows others only makes this list useless, not wrong: see ComingLine.
 constexpr std::array<const char*, 13> kRootfsSteps = {
-    "prepare_image",     "setup_environment", "reach_environment", "fetch_specs",  "parse_packages",
+    "prepare_image",      "setup_environment", "reach_environment", "fetch_specs",  "parse_packages",
     "translate_packages", "pre_install",       "install_packages",  "post_install", "clean_up",
-    "archive_rootfs",    "pack_rootfs",       "upload_artifacts"};
+    "archive_rootfs",     "pack_rootfs",       "upload_artifacts"};
 
 }  // namespace
 
@@ -38,12 +38,14 @@ std::string TitleOf(const v1::Build& build) {
   const v1::BuildRequest& request = build.request();
   std::string title = request.display_name();
   if (title.empty() && request.has_source()) {
-    absl::string_view name = request.source().path().empty() ? request.source().url() : request.source().path();
+    absl::string_view name =
+        request.source().path().empty() ? request.source().url() : request.source().path();
     name = absl::StripSuffix(absl::StripSuffix(name, "/"), ".git");
     const size_t slash = name.rfind('/');
     title = std::string(slash == absl::string_view::npos ? name : name.substr(slash + 1));
   }
-  if (title.empty() && request.has_command()) title = absl::StrJoin(request.command().argv(), " ").substr(0, 40);
+  if (title.empty() && request.has_command())
+    title = absl::StrJoin(request.command().argv(), " ").substr(0, 40);
   const std::string& version = build.commit().empty() ? request.source().ref() : build.commit();
   if (!version.empty()) absl::StrAppend(&title, "@", build.commit().empty() ? version : version.substr(0, 7));
   return Printable(title);
@@ -52,9 +54,11 @@ std::string TitleOf(const v1::Build& build) {
 std::string ProgressText(const v1::StepProgress& progress) {
   std::string count;
   if (progress.total() > 0) count = absl::StrCat(progress.done(), " of ", progress.total());
-  std::vector<std::string> parts = {absl::StrJoin({progress.phase(), count}, progress.phase().empty() || count.empty() ? "" : " "),
-                                    progress.item()};
-  if (progress.has_estimate()) parts.push_back(absl::StrCat("about ", RoughText(DurationOf(progress.estimate())), " left"));
+  std::vector<std::string> parts = {
+      absl::StrJoin({progress.phase(), count}, progress.phase().empty() || count.empty() ? "" : " "),
+      progress.item()};
+  if (progress.has_estimate())
+    parts.push_back(absl::StrCat("about ", RoughText(DurationOf(progress.estimate())), " left"));
   parts.erase(std::remove(parts.begin(), parts.end(), ""), parts.end());
   return Printable(absl::StrJoin(parts, " · "));
 }
@@ -65,20 +69,24 @@ std::string PlanText(const v1::PlanReady& plan) {
 
 std::vector<Line> WaitingLines(const std::string& build_id, const v1::ExplainPendingResponse& why) {
   std::vector<Line> lines;
-  lines.push_back(Line().Add(absl::StrCat("Build ", build_id, " is queued: ", Printable(why.summary())), Tone::kNote));
+  lines.push_back(
+      Line().Add(absl::StrCat("Build ", build_id, " is queued: ", Printable(why.summary())), Tone::kNote));
   // Agents with the same reasons stand together.
   std::vector<std::pair<std::string, std::vector<std::string>>> groups;
   for (const v1::AgentVerdict& verdict : why.agents()) {
     std::vector<std::string> reasons;
     for (const v1::PendingReason& reason : verdict.reasons()) reasons.push_back(Printable(reason.message()));
     const std::string text = reasons.empty() ? "would take it" : absl::StrJoin(reasons, ", ");
-    auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == text; });
+    auto found =
+        std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == text; });
     if (found == groups.end()) found = groups.insert(groups.end(), {text, {}});
     found->second.push_back(Printable(verdict.agent()));
   }
-  for (const auto& [text, agents] : groups) lines.emplace_back(absl::StrCat("  ", absl::StrJoin(agents, ", "), ": ", text));
+  for (const auto& [text, agents] : groups)
+    lines.emplace_back(absl::StrCat("  ", absl::StrJoin(agents, ", "), ": ", text));
   if (why.queue_position() > 0) {
-    lines.emplace_back(absl::StrCat("  ", why.queue_position(), why.queue_position() == 1 ? " build is" : " builds are", " before it"));
+    lines.emplace_back(absl::StrCat("  ", why.queue_position(),
+                                    why.queue_position() == 1 ? " build is" : " builds are", " before it"));
   }
   return lines;
 }
@@ -119,7 +127,8 @@ void BuildView::ApplyEvent(const v1::BuildEvent& event) {
       break;
     case v1::BuildEvent::kStepStarted:
       step_count_ = event.step_started().count();
-      steps_.push_back({event.step_started().step(), v1::STEP_STATE_RUNNING, TimeOf(event.time()), {}, {}, {}});
+      steps_.push_back(
+          {event.step_started().step(), v1::STEP_STATE_RUNNING, TimeOf(event.time()), {}, {}, {}});
       break;
     case v1::BuildEvent::kStepProgress:
       if (Step* step = Find(event.step_progress().step())) step->progress = event.step_progress();
@@ -146,7 +155,8 @@ void BuildView::ApplyEvent(const v1::BuildEvent& event) {
 }
 
 BuildView::Step* BuildView::Find(const std::string& name) {
-  const auto found = std::find_if(steps_.rbegin(), steps_.rend(), [&](const Step& step) { return step.name == name; });
+  const auto found =
+      std::find_if(steps_.rbegin(), steps_.rend(), [&](const Step& step) { return step.name == name; });
   return found == steps_.rend() ? nullptr : &*found;
 }
 
@@ -176,8 +186,10 @@ Line BuildView::StepLine(const Step& step, absl::Time now) const {
   line.To(kTimeEnd - static_cast<int>(time.size())).Add(time);
   std::string note = running ? ProgressText(step.progress) : "";
   if (note.empty()) note = Printable(step.note);
-  if (note.empty() && step.progress.total() > 0) note = absl::StrCat(step.progress.done(), " of ", step.progress.total());
-  if (!note.empty()) line.Add("   ").Add(note, step.state == v1::STEP_STATE_FAILED ? Tone::kBad : Tone::kPlain);
+  if (note.empty() && step.progress.total() > 0)
+    note = absl::StrCat(step.progress.done(), " of ", step.progress.total());
+  if (!note.empty())
+    line.Add("   ").Add(note, step.state == v1::STEP_STATE_FAILED ? Tone::kBad : Tone::kPlain);
   return line;
 }
 
@@ -185,16 +197,18 @@ Line BuildView::ComingLine() const {
   const size_t begun = steps_.size();
   if (step_count_ <= static_cast<int>(begun) || build_.state() == v1::BUILD_STATE_FINISHED) return Line();
   if (!steps_.empty() && steps_.back().state == v1::STEP_STATE_FAILED) return Line();
-  const bool known = build_.request().has_rootfs() && step_count_ == static_cast<int>(kRootfsSteps.size()) && begun > 0 &&
-                     steps_.back().name == kRootfsSteps[begun - 1];
-  const std::string coming = known ? absl::StrJoin(kRootfsSteps.begin() + static_cast<long>(begun), kRootfsSteps.end(), " · ")
-                                   : absl::StrCat(step_count_ - static_cast<int>(begun), " more");
+  const bool known = build_.request().has_rootfs() && step_count_ == static_cast<int>(kRootfsSteps.size()) &&
+                     begun > 0 && steps_.back().name == kRootfsSteps[begun - 1];
+  const std::string coming =
+      known ? absl::StrJoin(kRootfsSteps.begin() + static_cast<long>(begun), kRootfsSteps.end(), " · ")
+            : absl::StrCat(step_count_ - static_cast<int>(begun), " more");
   return Line("    ").Add(coming, Tone::kFaint);
 }
 
 void BuildView::AppendWaiting(std::vector<Line>& lines) const {
   if (!last_attempt_.empty()) {
-    lines.push_back(Line("  ").Add("!", Tone::kNote).Add(absl::StrCat(" tried before ", Printable(last_attempt_))));
+    lines.push_back(
+        Line("  ").Add("!", Tone::kNote).Add(absl::StrCat(" tried before ", Printable(last_attempt_))));
   }
   if (build_.state() == v1::BUILD_STATE_QUEUED && why_.has_value()) {
     for (Line& line : WaitingLines(build_.id(), *why_)) lines.push_back(std::move(line));

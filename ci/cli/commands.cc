@@ -9,8 +9,10 @@ using Times = OptionSpec::Times;
 constexpr const char* kArchitectures = "amd64 arm64 armhf riscv64 armel";
 constexpr const char* kStates = "queued leased preparing running collecting finished";
 
-const OperandSpec kBuildId = {"ID", Need::kRequired, Kind::kBuild, "id of a build; its first characters will do"};
-const OperandSpec kAgentName = {"NAME", Need::kRequired, Kind::kAgent, "name of an agent, as 'agent list' shows it"};
+const OperandSpec kBuildId = {"ID", Need::kRequired, Kind::kBuild,
+                              "id of a build; its first characters will do"};
+const OperandSpec kAgentName = {"NAME", Need::kRequired, Kind::kAgent,
+                                "name of an agent, as 'agent list' shows it"};
 
 const OptionSpec kLog = {"log", 'l', nullptr, "show the log lines of all steps too (plain lines only)"};
 const OptionSpec kOutput = {"output", 'o', "FOLDER", "artifacts go to FOLDER/ID; default ./out"};
@@ -32,8 +34,10 @@ std::vector<OptionSpec> SubmitOptions() {
       {"label", 0, "KEY=VALUE", "only agents with this label; repeat for more", nullptr, Times::kMany},
       {"priority", 0, "N", "-100 to 100, higher runs first; default 0"},
       {"key", 0, "TEXT", "the same key twice gives the same build, not two"},
-      {"format", 0, "FORMAT", "what the result is packed as; repeat for more", "tar.zst tar tar.gz", Times::kMany},
-      {"disable-shortcut", 0, "NAME", "do without a host shortcut, or 'all'; repeat for more", nullptr, Times::kMany},
+      {"format", 0, "FORMAT", "what the result is packed as; repeat for more", "tar.zst tar tar.gz",
+       Times::kMany},
+      {"disable-shortcut", 0, "NAME", "do without a host shortcut, or 'all'; repeat for more", nullptr,
+       Times::kMany},
       {"wall", 0, "TIME", "longest run, e.g. 2h"},
       {"silence", 0, "TIME", "longest time without output or CPU use"},
       {"boot", 0, "TIME", "longest time to the environment's first answer"},
@@ -60,24 +64,33 @@ std::vector<OptionSpec> SubmitOptions() {
 
 std::vector<CommandSpec> BuildCommands() {
   return {
-      {"build submit", "Submit a build and follow it to its end",
-       "SPEC is a git URL or a folder of a local git repository that the build host can read. What is built is what\n"
-       "was committed. The artifacts are put into ./out/ID, each verified by its SHA-256. Ctrl-C detaches: the build\n"
+      {"build submit",
+       "Submit a build and follow it to its end",
+       "SPEC is a git URL or a folder of a local git repository that the build host can read. What is built "
+       "is what\n"
+       "was committed. The artifacts are put into ./out/ID, each verified by its SHA-256. Ctrl-C detaches: "
+       "the build\n"
        "goes on; a second Ctrl-C cancels it.",
        {{"SPEC", Need::kOptional, Kind::kFolder, "git URL or local git folder with the specification"}},
        SubmitOptions(),
        "with --command: the program to run and its arguments",
        "rootwright build submit examples/specs/arm64-minimal --arch arm64\n"
        "rootwright build submit https://example.org/specs.git --ref v2 --arch arm64 --detach\n"
-       "rootwright build submit --command --arch arm64 --collect result.txt -- sh -c 'uname -m > result.txt'"},
-      {"build watch", "Follow a build to its end",
+       "rootwright build submit --command --arch arm64 --collect result.txt -- sh -c 'uname -m > "
+       "result.txt'"},
+      {"build watch",
+       "Follow a build to its end",
        "Shows what happened so far, then what happens. The exit code is the build's.",
        {kBuildId},
-       {kLog, kOutput, {"download", 0, nullptr, "fetch the artifacts at the end, as 'build submit' does"}, kReconnect},
+       {kLog,
+        kOutput,
+        {"download", 0, nullptr, "fetch the artifacts at the end, as 'build submit' does"},
+        kReconnect},
        nullptr,
        "rootwright build watch 7f3a\n"
        "rootwright build watch 7f3a --json | jq .event.stepFinished"},
-      {"build log", "Print the log of a build or of one step",
+      {"build log",
+       "Print the log of a build or of one step",
        "Bytes as the build wrote them. Without STEP all steps in turn, each below a line with its name.",
        {kBuildId, {"STEP", Need::kOptional, Kind::kStep, "name of a step, as 'build show' lists it"}},
        {{"follow", 'f', nullptr, "go on until the step, or the build, ends"},
@@ -85,10 +98,17 @@ std::vector<CommandSpec> BuildCommands() {
        nullptr,
        "rootwright build log 7f3a install_packages\n"
        "rootwright build log 7f3a --follow"},
-      {"build show", "Show a build: state, steps, artifacts, reason", "", {kBuildId}, {kQuiet}, nullptr,
+      {"build show",
+       "Show a build: state, steps, artifacts, reason",
+       "",
+       {kBuildId},
+       {kQuiet},
+       nullptr,
        "rootwright build show 7f3a\n"
        "rootwright build show 7f3a --json | jq -r .commit"},
-      {"build list", "List builds, newest first", "",
+      {"build list",
+       "List builds, newest first",
+       "",
        {},
        {{"state", 's', "STATE", "only builds in this state; repeat for more", kStates, Times::kMany},
         {"limit", 0, "N", "at most so many; default 50"},
@@ -96,51 +116,90 @@ std::vector<CommandSpec> BuildCommands() {
        nullptr,
        "rootwright build list\n"
        "rootwright build list --state queued --state running"},
-      {"build cancel", "Cancel a build", "Answers when the wish is stored; 'build watch' shows the end.", {kBuildId}, {kReason},
-       nullptr, "rootwright build cancel 7f3a --reason 'wrong branch'"},
+      {"build cancel",
+       "Cancel a build",
+       "Answers when the wish is stored; 'build watch' shows the end.",
+       {kBuildId},
+       {kReason},
+       nullptr,
+       "rootwright build cancel 7f3a --reason 'wrong branch'"},
   };
 }
 
 std::vector<CommandSpec> OtherCommands() {
   return {
-      {"artifact list", "List the artifacts of a build", "", {kBuildId}, {kQuiet}, nullptr,
+      {"artifact list",
+       "List the artifacts of a build",
+       "",
+       {kBuildId},
+       {kQuiet},
+       nullptr,
        "rootwright artifact list 7f3a"},
-      {"artifact get", "Fetch artifacts and verify them",
-       "A fetch that was broken off goes on where it stopped. A file has its own name only once its SHA-256 agrees.",
+      {"artifact get",
+       "Fetch artifacts and verify them",
+       "A fetch that was broken off goes on where it stopped. A file has its own name only once its SHA-256 "
+       "agrees.",
        {kBuildId, {"NAME", Need::kOptional, Kind::kArtifact, "one artifact; default all"}},
        {{"output", 'o', "FOLDER", "artifacts go there; default ./out/ID"}, kReconnect},
        nullptr,
        "rootwright artifact get 7f3a\n"
        "rootwright artifact get 7f3a rootfs.tar.zst -o images"},
       {"agent list", "List the agents of the farm", "", {}, {kQuiet}, nullptr, "rootwright agent list"},
-      {"agent show", "Show what an agent is and can do", "", {kAgentName}, {}, nullptr,
+      {"agent show",
+       "Show what an agent is and can do",
+       "",
+       {kAgentName},
+       {},
+       nullptr,
        "rootwright agent show builder-1"},
-      {"agent drain", "Give an agent no further builds", "Builds that it has go on.", {kAgentName}, {kReason}, nullptr,
+      {"agent drain",
+       "Give an agent no further builds",
+       "Builds that it has go on.",
+       {kAgentName},
+       {kReason},
+       nullptr,
        "rootwright agent drain builder-3 --reason 'new disk'"},
-      {"agent resume", "Give an agent builds again", "", {kAgentName}, {}, nullptr,
+      {"agent resume",
+       "Give an agent builds again",
+       "",
+       {kAgentName},
+       {},
+       nullptr,
        "rootwright agent resume builder-3"},
-      {"spec check", "Check a specification without building it",
+      {"spec check",
+       "Check a specification without building it",
        "Says file, line and column of each mistake. Needs no master. Exit code 2 when there is one.\n"
-       "Host shortcuts that 'build submit --disable-shortcut' knows: ca-certificates, idle-preinsts, python-bytecode,\n"
+       "Host shortcuts that 'build submit --disable-shortcut' knows: ca-certificates, idle-preinsts, "
+       "python-bytecode,\n"
        "ssh-host-keys, systemd-helper; 'all' for every one.",
        {{"FOLDER", Need::kOptional, Kind::kFolder, "folder with configuration.yml; default the present one"}},
        {},
        nullptr,
        "rootwright spec check .\n"
        "rootwright spec check examples/specs/arm64-minimal --json"},
-      {"doctor", "Look at what this host can build, and what is missing",
-       "Asks rootwright-agent, which must be beside this program or in PATH. Exit code 1 when a check failed.",
+      {"doctor",
+       "Look at what this host can build, and what is missing",
+       "Asks rootwright-agent, which must be beside this program or in PATH. Exit code 1 when a check "
+       "failed.",
        {},
        {{"config", 0, "FILE", "the agent's configuration to check with"}},
        nullptr,
        "rootwright doctor\n"
        "rootwright doctor --config /etc/rootwright/agent.textproto"},
-      {"completion bash", "Print the completion script for bash", "", {}, {}, nullptr,
+      {"completion bash",
+       "Print the completion script for bash",
+       "",
+       {},
+       {},
+       nullptr,
        "rootwright completion bash > /etc/bash_completion.d/rootwright"},
-      {"help", "Show all commands, or one",
-       "", {{"COMMAND", Need::kOptional, Kind::kText, "first word of a command"},
-            {"WORD", Need::kOptional, Kind::kText, "second word of a command"}},
-       {{"man", 0, nullptr, "print the manual page (roff)"}}, nullptr,
+      {"help",
+       "Show all commands, or one",
+       "",
+       {{"COMMAND", Need::kOptional, Kind::kText, "first word of a command"},
+        {"WORD", Need::kOptional, Kind::kText, "second word of a command"}},
+       {{"man", 0, nullptr, "print the manual page (roff)"}},
+       nullptr,
        "rootwright help build submit\n"
        "rootwright help --man | man -l -"},
   };

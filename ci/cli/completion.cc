@@ -95,15 +95,17 @@ std::string ValueCases() {
   std::string out;
   for (const CommandSpec& command : Commands()) {
     for (const OptionSpec& option : command.options) {
-      if (option.value == nullptr || absl::StrContains(absl::StrCat(" ", absl::StrJoin(done, " "), " "), absl::StrCat(" ", option.name, " "))) continue;
+      if (option.value == nullptr || absl::StrContains(absl::StrCat(" ", absl::StrJoin(done, " "), " "),
+                                                       absl::StrCat(" ", option.name, " ")))
+        continue;
       done.emplace_back(option.name);
       const std::string value = option.value;
       if (option.choices != nullptr) {
-        absl::StrAppend(&out, "    --", option.name, ") mapfile -t COMPREPLY < <(compgen -W \"", option.choices,
-                        "\" -- \"$current\"); return ;;\n");
+        absl::StrAppend(&out, "    --", option.name, ") mapfile -t COMPREPLY < <(compgen -W \"",
+                        option.choices, "\" -- \"$current\"); return ;;\n");
       } else if (value == "FOLDER" || value == "FILE") {
-        absl::StrAppend(&out, "    --", option.name, ") mapfile -t COMPREPLY < <(compgen ", value == "FILE" ? "-f" : "-d",
-                        " -- \"$current\"); return ;;\n");
+        absl::StrAppend(&out, "    --", option.name, ") mapfile -t COMPREPLY < <(compgen ",
+                        value == "FILE" ? "-f" : "-d", " -- \"$current\"); return ;;\n");
       } else {
         absl::StrAppend(&out, "    --", option.name, ") return ;;\n");
       }
@@ -121,9 +123,11 @@ std::string CommandCases() {
     std::string operands;
     for (size_t i = 0; i < command.operands.size(); ++i) {
       const char* name = NameOf(command.operands[i].kind);
-      if (*name != 0) absl::StrAppend(&operands, " [[ ${#plain[@]} == ", words.size() + i, " ]] && operand=", name, ";");
+      if (*name != 0)
+        absl::StrAppend(&operands, " [[ ${#plain[@]} == ", words.size() + i, " ]] && operand=", name, ";");
     }
-    absl::StrAppend(&out, "    \"", command.words, "\"*) options+=\" ", OptionWords(command.options), "\";", operands, " ;;\n");
+    absl::StrAppend(&out, "    \"", command.words, "\"*) options+=\" ", OptionWords(command.options), "\";",
+                    operands, " ;;\n");
   }
   for (const std::string& group : first) {
     std::vector<std::string> seconds;
@@ -131,7 +135,8 @@ std::string CommandCases() {
       const std::vector<std::string> words = absl::StrSplit(command.words, ' ');
       if (words[0] == group && words.size() > 1) seconds.push_back(words[1]);
     }
-    if (!seconds.empty()) absl::StrAppend(&out, "    ", group, ") choices=\"", absl::StrJoin(seconds, " "), "\" ;;\n");
+    if (!seconds.empty())
+      absl::StrAppend(&out, "    ", group, ") choices=\"", absl::StrJoin(seconds, " "), "\" ;;\n");
   }
   return absl::StrCat(out, "    \"\") choices=\"", absl::StrJoin(first, " "), "\" ;;\n");
 }
@@ -139,8 +144,9 @@ std::string CommandCases() {
 }  // namespace
 
 std::string BashCompletion() {
-  return absl::StrCat(kPreamble, ValuedPattern(), kAfterValued, ValueCases(), "  esac\n  options=\"", OptionWords(GlobalOptions()),
-                      "\"\n  case \"${plain[*]:0:2}\" in\n", CommandCases(), kEnding);
+  return absl::StrCat(kPreamble, ValuedPattern(), kAfterValued, ValueCases(), "  esac\n  options=\"",
+                      OptionWords(GlobalOptions()), "\"\n  case \"${plain[*]:0:2}\" in\n", CommandCases(),
+                      kEnding);
 }
 
 }  // namespace rootwright::cli

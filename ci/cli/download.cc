@@ -25,9 +25,10 @@ namespace {
 
 // As artifact.proto has it: no folder, nothing hidden.
 bool IsArtifactName(const std::string& name) {
-  return !name.empty() && name.size() <= 128 && name[0] != '.' && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-  });
+  return !name.empty() && name.size() <= 128 && name[0] != '.' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+         });
 }
 
 // Bytes of an artifact as they are put on disk, with the digest of all before them.
@@ -61,7 +62,8 @@ class PartialFile {
   }
 
   absl::Status Empty() {
-    if (ftruncate(fd_.get(), 0) != 0 || lseek(fd_.get(), 0, SEEK_SET) != 0) return ErrnoStatus(errno, "empty", path_.string());
+    if (ftruncate(fd_.get(), 0) != 0 || lseek(fd_.get(), 0, SEEK_SET) != 0)
+      return ErrnoStatus(errno, "empty", path_.string());
     digest_ = Sha256();
     size_ = 0;
     return absl::OkStatus();
@@ -89,7 +91,8 @@ class PartialFile {
 
 class Download {
  public:
-  Download(BuildClient& client, const v1::Artifact& artifact, const DownloadOptions& options, std::stop_token stop)
+  Download(BuildClient& client, const v1::Artifact& artifact, const DownloadOptions& options,
+           std::stop_token stop)
       : client_(client), artifact_(artifact), options_(options), stop_(std::move(stop)) {}
 
   // Reads until the file has its size; over several calls when the link drops.
@@ -100,7 +103,9 @@ class Download {
       const int64_t before = file.size();
       const absl::Status status = ReadOnce(file);
       if (file.size() >= artifact_.size_bytes()) break;
-      if (status.ok()) return absl::DataLossError(absl::StrCat(What(), ": the master sent ", file.size(), " of ", artifact_.size_bytes(), " bytes"));
+      if (status.ok())
+        return absl::DataLossError(absl::StrCat(What(), ": the master sent ", file.size(), " of ",
+                                                artifact_.size_bytes(), " bytes"));
       if (status.code() != absl::StatusCode::kUnavailable) return Annotate(status, What());
       if (file.size() > before) {
         give_up = Deadline::In(options_.reconnect_for);
@@ -124,7 +129,8 @@ class Download {
     return client_.ReadArtifact(request, stop_, [&](const v1::ReadArtifactResponse& chunk) {
       if (chunk.offset() != file.size() ||
           static_cast<int64_t>(chunk.data().size()) > artifact_.size_bytes() - file.size()) {
-        return absl::DataLossError(absl::StrCat("the master sent bytes for offset ", chunk.offset(), ", not ", file.size()));
+        return absl::DataLossError(
+            absl::StrCat("the master sent bytes for offset ", chunk.offset(), ", not ", file.size()));
       }
       RW_RETURN_IF_ERROR(file.Append(chunk.data()));
       if (options_.on_progress) options_.on_progress(artifact_, file.size());
@@ -151,12 +157,14 @@ bool IsThere(const std::filesystem::path& path, const v1::Artifact& artifact) {
 absl::StatusOr<std::filesystem::path> DownloadArtifact(BuildClient& client, const v1::Artifact& artifact,
                                                        const DownloadOptions& options, std::stop_token stop) {
   if (!IsArtifactName(artifact.name())) {
-    return absl::InvalidArgumentError(absl::StrCat("fetch artifact: not a file name: '", Printable(artifact.name()), "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("fetch artifact: not a file name: '", Printable(artifact.name()), "'"));
   }
   RW_RETURN_IF_ERROR(MakeFolders(options.folder));
   const std::filesystem::path path = options.folder / artifact.name();
   if (IsThere(path, artifact)) return path;
-  RW_ASSIGN_OR_RETURN(PartialFile file, PartialFile::Open(options.folder / absl::StrCat(".", artifact.name(), ".partial")));
+  RW_ASSIGN_OR_RETURN(PartialFile file,
+                      PartialFile::Open(options.folder / absl::StrCat(".", artifact.name(), ".partial")));
   if (file.size() > artifact.size_bytes()) RW_RETURN_IF_ERROR(file.Empty());
   const bool resumed = file.size() > 0;
   Download download(client, artifact, options, stop);
@@ -168,8 +176,8 @@ absl::StatusOr<std::filesystem::path> DownloadArtifact(BuildClient& client, cons
   }
   if (file.Digest() != artifact.sha256()) {
     file.Remove();
-    return absl::DataLossError(absl::StrCat(download.What(), ": its SHA-256 is ", file.Digest(), ", not ", artifact.sha256(),
-                                            "; nothing was kept, fetch it again"));
+    return absl::DataLossError(absl::StrCat(download.What(), ": its SHA-256 is ", file.Digest(), ", not ",
+                                            artifact.sha256(), "; nothing was kept, fetch it again"));
   }
   RW_RETURN_IF_ERROR(file.Publish(path));
   return path;

@@ -83,8 +83,9 @@ void EventStream::Run(std::stop_token stop) {
       pause = options_.first_pause;
     }
     if (give_up->Passed()) {
-      return End(absl::UnavailableError(absl::StrCat(status.message(), "; looked for it for ", DurationText(options_.reconnect_for),
-                                                     ". The build may well go on: rootwright build watch ", options_.build_id)));
+      return End(absl::UnavailableError(
+          absl::StrCat(status.message(), "; looked for it for ", DurationText(options_.reconnect_for),
+                       ". The build may well go on: rootwright build watch ", options_.build_id)));
     }
     if (!lost_) {
       Say(absl::StrCat("! the link to the master is lost (", status.message(), "); trying again for ",

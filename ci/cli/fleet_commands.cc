@@ -22,7 +22,8 @@ void PrintAgent(Session& session, const v1::Agent& agent) {
 absl::StatusOr<ExitCode> ArtifactList(Session& session) {
   RW_ASSIGN_OR_RETURN(const auto channel, DialMaster(session.master));
   BuildClient client(channel, session.master);
-  RW_ASSIGN_OR_RETURN(const v1::ListArtifactsResponse list, client.ListArtifacts(session.arguments.Operand(0)));
+  RW_ASSIGN_OR_RETURN(const v1::ListArtifactsResponse list,
+                      client.ListArtifacts(session.arguments.Operand(0)));
   if (session.json || session.arguments.Has("quiet")) {
     for (const v1::Artifact& artifact : list.artifacts()) {
       session.out.Write(session.json ? JsonLine(artifact) : artifact.name() + "\n");
@@ -40,11 +41,14 @@ absl::StatusOr<ExitCode> AgentList(Session& session) {
   FleetClient client(channel, session.master);
   RW_ASSIGN_OR_RETURN(const v1::ListAgentsResponse list, client.List());
   if (session.json || session.arguments.Has("quiet")) {
-    for (const v1::Agent& agent : list.agents()) session.out.Write(session.json ? JsonLine(agent) : agent.name() + "\n");
+    for (const v1::Agent& agent : list.agents())
+      session.out.Write(session.json ? JsonLine(agent) : agent.name() + "\n");
   } else if (list.agents().empty()) {
-    session.out.Write("No agent has registered yet: start rootwright-agent on a build host (docs/agent.md).\n");
+    session.out.Write(
+        "No agent has registered yet: start rootwright-agent on a build host (docs/agent.md).\n");
   } else {
-    session.out.Write(AgentTable({list.agents().begin(), list.agents().end()}, session.clock.Wall(), session.zone));
+    session.out.Write(
+        AgentTable({list.agents().begin(), list.agents().end()}, session.clock.Wall(), session.zone));
   }
   return ExitCode::kOk;
 }
@@ -60,7 +64,8 @@ absl::StatusOr<ExitCode> AgentShow(Session& session) {
 absl::StatusOr<ExitCode> AgentDrain(Session& session) {
   RW_ASSIGN_OR_RETURN(const auto channel, DialMaster(session.master));
   FleetClient client(channel, session.master);
-  RW_ASSIGN_OR_RETURN(const v1::Agent agent, client.Drain(session.arguments.Operand(0), session.arguments.Get("reason")));
+  RW_ASSIGN_OR_RETURN(const v1::Agent agent,
+                      client.Drain(session.arguments.Operand(0), session.arguments.Get("reason")));
   PrintAgent(session, agent);
   return ExitCode::kOk;
 }

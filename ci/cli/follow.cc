@@ -45,7 +45,8 @@ class Follower {
       refresh_at = presenter_.Refresh(std::chrono::steady_clock::now());
       if (terminated_ || presses_ > 2 || detach_at_.Passed()) {
         presenter_.Refresh(Instant::max());
-        return absl::CancelledError(absl::StrCat("detached; the build goes on: rootwright build watch ", options_.stream.build_id));
+        return absl::CancelledError(
+            absl::StrCat("detached; the build goes on: rootwright build watch ", options_.stream.build_id));
       }
     }
   }
@@ -67,7 +68,8 @@ class Follower {
     const std::string& id = options_.stream.build_id;
     if (presses == 1) {
       detach_at_ = Deadline::In(options_.second_press_within);
-      presenter_.Notice(absl::StrCat("detached, the build goes on; `rootwright build watch ", id, "`, or press again to cancel it"));
+      presenter_.Notice(absl::StrCat("detached, the build goes on; `rootwright build watch ", id,
+                                     "`, or press again to cancel it"));
     } else if (presses == 2) {
       detach_at_ = Deadline::Never();
       const auto cancelled = client_.Cancel(id, "cancelled with Ctrl-C");

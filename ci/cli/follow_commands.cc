@@ -47,15 +47,17 @@ std::vector<std::string> FailureTail(BuildClient& client, const v1::Build& build
 
 enum class Fetch { kArtifacts, kNothing };
 
-absl::StatusOr<ExitCode> FollowToTheEnd(Session& session, BuildClient& client, Interrupts& interrupts, const v1::Build& build,
-                                        Fetch fetch) {
+absl::StatusOr<ExitCode> FollowToTheEnd(Session& session, BuildClient& client, Interrupts& interrupts,
+                                        const v1::Build& build, Fetch fetch) {
   FollowOptions options;
   options.stream.build_id = build.id();
   const bool log = session.arguments.Has("log");
   if (log || session.json) options.stream.log_chunks = StreamOptions::LogChunks::kInclude;
   RW_ASSIGN_OR_RETURN(options.stream.reconnect_for, ReconnectTime(session));
   using Format = Presentation::Format;
-  const Format format = session.json ? Format::kJson : session.out.is_terminal() && !log ? Format::kLive : Format::kPlain;
+  const Format format = session.json                        ? Format::kJson
+                        : session.out.is_terminal() && !log ? Format::kLive
+                                                            : Format::kPlain;
   const auto presenter = MakePresenter({session.out, session.error, session.clock, session.zone, format,
                                         log ? LogLines::kShow : LogLines::kHide});
   v1::WatchBuildResponse first;
@@ -68,7 +70,8 @@ absl::StatusOr<ExitCode> FollowToTheEnd(Session& session, BuildClient& client, I
   ending.log_tail = FailureTail(client, ending.build);
   interrupts.SetHandler(nullptr);  // from here on Ctrl-C simply leaves
   if (fetch == Fetch::kArtifacts && ending.build.outcome() == v1::OUTCOME_SUCCEEDED) {
-    DownloadOptions download{ending.build.id(), FolderOfBuild(session, ending.build.id()), options.stream.reconnect_for};
+    DownloadOptions download{ending.build.id(), FolderOfBuild(session, ending.build.id()),
+                             options.stream.reconnect_for};
     for (const v1::Artifact& artifact : ending.build.artifacts()) {
       RW_ASSIGN_OR_RETURN(const auto path, DownloadArtifact(client, artifact, download, {}));
       ending.files[artifact.name()] = path.string();
@@ -82,10 +85,12 @@ absl::StatusOr<ExitCode> FollowToTheEnd(Session& session, BuildClient& client, I
 void WarnOfUncommitted(Session& session, const v1::GitSource& source) {
   if (source.url().empty() || IsRemoteUrl(source.url())) return;
   SubprocessSpec git;
-  git.argv = {"git", "-C", source.url(), "status", "--porcelain", "--", source.path().empty() ? "." : source.path()};
+  git.argv = {
+      "git", "-C", source.url(), "status", "--porcelain", "--", source.path().empty() ? "." : source.path()};
   const auto result = RunSubprocess(git, Deadline::In(absl::Seconds(2)), {});
   if (result.ok() && result->ok() && !result->output.empty()) {
-    session.error.Write(absl::StrCat("! there are changes in ", source.url(), " that are not committed; they are not built\n"));
+    session.error.Write(absl::StrCat("! there are changes in ", source.url(),
+                                     " that are not committed; they are not built\n"));
   }
 }
 
@@ -95,7 +100,8 @@ absl::StatusOr<ExitCode> BuildSubmit(Session& session) {
   if (session.arguments.Has("detach") && session.arguments.Has("follow")) {
     return absl::InvalidArgumentError("build submit: --follow and --detach exclude each other");
   }
-  RW_ASSIGN_OR_RETURN(const v1::SubmitBuildRequest request, MakeSubmitRequest(session.arguments, std::filesystem::current_path()));
+  RW_ASSIGN_OR_RETURN(const v1::SubmitBuildRequest request,
+                      MakeSubmitRequest(session.arguments, std::filesystem::current_path()));
   RW_RETURN_IF_ERROR(ReconnectTime(session).status());
   if (request.request().source().ref().empty()) WarnOfUncommitted(session, request.request().source());
   Interrupts interrupts;  // before the first thread of gRPC
@@ -129,12 +135,14 @@ absl::StatusOr<ExitCode> ArtifactGet(Session& session) {
   BuildClient client(channel, session.master);
   RW_ASSIGN_OR_RETURN(const v1::Build build, client.Get(session.arguments.Operand(0)));
   RW_ASSIGN_OR_RETURN(const v1::ListArtifactsResponse list, client.ListArtifacts(build.id()));
-  DownloadOptions options{build.id(), session.arguments.Has("output") ? std::filesystem::path(session.arguments.Get("output"))
-                                                                      : FolderOfBuild(session, build.id())};
+  DownloadOptions options{build.id(), session.arguments.Has("output")
+                                          ? std::filesystem::path(session.arguments.Get("output"))
+                                          : FolderOfBuild(session, build.id())};
   RW_ASSIGN_OR_RETURN(options.reconnect_for, ReconnectTime(session));
   if (session.error.is_terminal() && !session.json) {
     options.on_progress = [&](const v1::Artifact& artifact, int64_t bytes) {
-      session.error.Write(absl::StrCat("\r  ", artifact.name(), "  ", FormatBytes(bytes), " of ", FormatBytes(artifact.size_bytes()), "\x1b[K",
+      session.error.Write(absl::StrCat("\r  ", artifact.name(), "  ", FormatBytes(bytes), " of ",
+                                       FormatBytes(artifact.size_bytes()), "\x1b[K",
                                        bytes == artifact.size_bytes() ? "\r\x1b[K" : ""));
     };
   }
@@ -149,15 +157,18 @@ absl::StatusOr<ExitCode> ArtifactGet(Session& session) {
       line["downloaded"] = {{"name", artifact.name()}, {"path", path.string()}};
       session.out.Write(line.dump() + "\n");
     } else {
-      session.out.Write(absl::StrCat(path.string(), "  ", FormatBytes(artifact.size_bytes()), "  sha256:", artifact.sha256(), "\n"));
+      session.out.Write(absl::StrCat(path.string(), "  ", FormatBytes(artifact.size_bytes()),
+                                     "  sha256:", artifact.sha256(), "\n"));
     }
   }
   if (fetched > 0) return ExitCode::kOk;
   if (!wanted.empty()) {
-    return absl::NotFoundError(absl::StrCat("fetch artifact: ", wanted, ": build ", build.id(), " has no such artifact (rootwright artifact list ",
-                                            build.id(), ")"));
+    return absl::NotFoundError(absl::StrCat("fetch artifact: ", wanted, ": build ", build.id(),
+                                            " has no such artifact (rootwright artifact list ", build.id(),
+                                            ")"));
   }
-  return absl::NotFoundError(absl::StrCat("fetch artifacts: build ", build.id(), " has none (rootwright build show ", build.id(), ")"));
+  return absl::NotFoundError(absl::StrCat("fetch artifacts: build ", build.id(),
+                                          " has none (rootwright build show ", build.id(), ")"));
 }
 
 }  // namespace rootwright::cli

@@ -18,8 +18,10 @@ std::string Padded(absl::string_view text, size_t width) {
 }
 
 std::string OptionUse(const OptionSpec& option) {
-  const std::string letter = option.letter != 0 ? absl::StrCat("-", std::string(1, option.letter), ", ") : "    ";
-  return absl::StrCat(letter, "--", option.name, option.value != nullptr ? " " : "", option.value != nullptr ? option.value : "");
+  const std::string letter =
+      option.letter != 0 ? absl::StrCat("-", std::string(1, option.letter), ", ") : "    ";
+  return absl::StrCat(letter, "--", option.name, option.value != nullptr ? " " : "",
+                      option.value != nullptr ? option.value : "");
 }
 
 void AppendOptions(const std::vector<OptionSpec>& options, std::string& out) {
@@ -99,7 +101,8 @@ std::string HelpText(const CommandSpec& command) {
   absl::StrAppend(&out, "\nEvery command takes:\n");
   AppendOptions(GlobalOptions(), out);
   absl::StrAppend(&out, "\nExamples:\n");
-  for (absl::string_view line : absl::StrSplit(command.examples, '\n')) absl::StrAppend(&out, "  ", line, "\n");
+  for (absl::string_view line : absl::StrSplit(command.examples, '\n'))
+    absl::StrAppend(&out, "  ", line, "\n");
   return out;
 }
 
@@ -109,7 +112,8 @@ std::string ManualPage() {
       ".TH ROOTWRIGHT 1 \"\" \"rootwright\" \"User commands\"\n"
       ".SH NAME\nrootwright \\- root filesystems for embedded Linux, built on a farm\n"
       ".SH SYNOPSIS\n.B rootwright\n.I COMMAND\n[OPTION...]\n"
-      ".SH DESCRIPTION\nTalks to a Rootwright master: submits builds, follows them live, fetches their results,\n"
+      ".SH DESCRIPTION\nTalks to a Rootwright master: submits builds, follows them live, fetches their "
+      "results,\n"
       "and shows the agents of the farm.\n.SH OPTIONS OF EVERY COMMAND\n";
   AppendRoffOptions(GlobalOptions(), out);
   out.append(".SH COMMANDS\n");

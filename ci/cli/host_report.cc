@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -24,18 +23,24 @@ std::string TextOf(const json& object, const char* key) {
 HostReport::Check CheckOf(const json& object) {
   using Result = HostReport::Check::Result;
   const std::string result = TextOf(object, "result");
-  return {TextOf(object, "name"), result == "ok" ? Result::kOk : result == "degraded" ? Result::kDegraded : Result::kFailed,
+  return {TextOf(object, "name"),
+          result == "ok"         ? Result::kOk
+          : result == "degraded" ? Result::kDegraded
+                                 : Result::kFailed,
           TextOf(object, "finding"), TextOf(object, "remedy")};
 }
 
 absl::Status NotReadable() {
-  return absl::InternalError("read the host check: rootwright-agent: its answer is not the JSON that was expected; are both of one version?");
+  return absl::InternalError(
+      "read the host check: rootwright-agent: its answer is not the JSON that was expected; are both of one "
+      "version?");
 }
 
 }  // namespace
 
 bool HostReport::ok() const {
-  return std::none_of(checks.begin(), checks.end(), [](const Check& check) { return check.result == Check::Result::kFailed; });
+  return std::none_of(checks.begin(), checks.end(),
+                      [](const Check& check) { return check.result == Check::Result::kFailed; });
 }
 
 absl::StatusOr<HostReport> ParseHostReport(absl::string_view text) {
@@ -52,8 +57,9 @@ absl::StatusOr<HostReport> ParseHostReport(absl::string_view text) {
   for (const json& target : *targets) {
     if (!target.is_object()) return NotReadable();
     const auto accelerated = target.find("accelerated");
-    report.targets.push_back({TextOf(target, "architecture"), TextOf(target, "isolation"),
-                              accelerated != target.end() && accelerated->is_boolean() && accelerated->get<bool>()});
+    report.targets.push_back(
+        {TextOf(target, "architecture"), TextOf(target, "isolation"),
+         accelerated != target.end() && accelerated->is_boolean() && accelerated->get<bool>()});
   }
   return report;
 }
@@ -62,7 +68,9 @@ std::vector<Line> HostReportLines(const HostReport& report) {
   using Result = HostReport::Check::Result;
   std::vector<Line> lines;
   for (const HostReport::Check& check : report.checks) {
-    const Tone tone = check.result == Result::kOk ? Tone::kGood : check.result == Result::kDegraded ? Tone::kNote : Tone::kBad;
+    const Tone tone = check.result == Result::kOk         ? Tone::kGood
+                      : check.result == Result::kDegraded ? Tone::kNote
+                                                          : Tone::kBad;
     Line line("  ");
     line.Add(tone == Tone::kGood ? "✓" : tone == Tone::kNote ? "!" : "✗", tone);
     line.Add(absl::StrCat(" ", check.name, check.finding.empty() ? "" : ": ", check.finding));
@@ -72,14 +80,18 @@ std::vector<Line> HostReportLines(const HostReport& report) {
   std::vector<std::string> can;
   std::vector<std::string> cannot;
   for (const HostReport::Target& target : report.targets) {
-    can.push_back(absl::StrCat(target.architecture, " (", target.isolation, target.accelerated ? ", KVM)" : ")"));
+    can.push_back(
+        absl::StrCat(target.architecture, " (", target.isolation, target.accelerated ? ", KVM)" : ")"));
   }
   for (const char* name : kArchitectures) {
-    const bool there = std::any_of(report.targets.begin(), report.targets.end(), [&](const auto& target) { return target.architecture == name; });
+    const bool there = std::any_of(report.targets.begin(), report.targets.end(),
+                                   [&](const auto& target) { return target.architecture == name; });
     if (!there) cannot.emplace_back(name);
   }
-  std::string last = can.empty() ? "This host can build nothing." : absl::StrCat("This host can build: ", absl::StrJoin(can, ", "), ".");
-  if (!can.empty() && !cannot.empty()) absl::StrAppend(&last, " It cannot build: ", absl::StrJoin(cannot, ", "), ".");
+  std::string last = can.empty() ? "This host can build nothing."
+                                 : absl::StrCat("This host can build: ", absl::StrJoin(can, ", "), ".");
+  if (!can.empty() && !cannot.empty())
+    absl::StrAppend(&last, " It cannot build: ", absl::StrJoin(cannot, ", "), ".");
   lines.emplace_back(last);
   return lines;
 }

@@ -1,6 +1,7 @@
 #include "ci/cli/json_line.h"
 
 #include <google/protobuf/util/json_util.h>
+
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -14,7 +15,8 @@ std::string JsonLine(const google::protobuf::Message& message) {
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(message, &json);
   if (!status.ok()) {
-    return JsonErrorLine(absl::InternalError(absl::StrCat("write as JSON: ", message.GetTypeName(), ": ", status.ToString())));
+    return JsonErrorLine(
+        absl::InternalError(absl::StrCat("write as JSON: ", message.GetTypeName(), ": ", status.ToString())));
   }
   json.push_back('\n');
   return json;

@@ -1,9 +1,8 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <system_error>
-
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -62,7 +61,8 @@ absl::StatusOr<ExitCode> SpecCheck(Session& session) {
   if (session.json) {
     for (const SpecProblem& problem : parsed.problems) session.out.Write(ProblemJson(problem));
   } else if (parsed.ok()) {
-    session.out.Write(absl::StrCat("This specification is good: ", parsed.specification.packages.size(), " packages asked.\n"));
+    session.out.Write(absl::StrCat("This specification is good: ", parsed.specification.packages.size(),
+                                   " packages asked.\n"));
   } else {
     session.out.Write(SafeLines(FormatProblems(parsed.problems)));
     session.out.Write(absl::StrCat(count, count == 1 ? " error" : " errors", ". Nothing was built.\n"));
@@ -73,18 +73,21 @@ absl::StatusOr<ExitCode> SpecCheck(Session& session) {
 absl::StatusOr<ExitCode> Doctor(Session& session) {
   SubprocessSpec agent;
   agent.argv = {AgentProgram(), "--check-host", "--json"};
-  if (session.arguments.Has("config")) agent.argv.push_back(absl::StrCat("--config=", session.arguments.Get("config")));
+  if (session.arguments.Has("config"))
+    agent.argv.push_back(absl::StrCat("--config=", session.arguments.Get("config")));
   const auto result = RunSubprocess(agent, Deadline::In(absl::Minutes(2)), {});
   if (absl::IsNotFound(result.status())) {
     return absl::UnavailableError(
-        "check this host: rootwright-agent: not found beside rootwright nor in PATH: install it on this host, or run doctor on the build host");
+        "check this host: rootwright-agent: not found beside rootwright nor in PATH: install it on this "
+        "host, or run doctor on the build host");
   }
   RW_RETURN_IF_ERROR(Annotate(result.status(), "check this host"));
   const auto report = ParseHostReport(result->output);
   if (!report.ok()) {
     return result->error_output.empty()
                ? report.status()
-               : absl::InternalError(absl::StrCat("check this host: rootwright-agent: ", Printable(result->error_output.substr(0, 2000))));
+               : absl::InternalError(absl::StrCat("check this host: rootwright-agent: ",
+                                                  Printable(result->error_output.substr(0, 2000))));
   }
   if (session.json) {
     session.out.Write(absl::EndsWith(result->output, "\n") ? result->output : result->output + "\n");

@@ -21,6 +21,6 @@ int main(int argc, char** argv) {
   line.words.assign(argv + 1, argv + argc);
   line.master = FromEnvironment("ROOTWRIGHT_MASTER");
   line.no_color = FromEnvironment("NO_COLOR");
-  return static_cast<int>(rootwright::cli::RunCommandLine(line, STDOUT_FILENO, STDERR_FILENO, rootwright::Clock::Real(),
-                                                          absl::LocalTimeZone()));
+  return static_cast<int>(rootwright::cli::RunCommandLine(line, STDOUT_FILENO, STDERR_FILENO,
+                                                          rootwright::Clock::Real(), absl::LocalTimeZone()));
 }

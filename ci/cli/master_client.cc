@@ -23,18 +23,21 @@ constexpr std::chrono::seconds kCallLimit{30};
 // what a person needs of it.
 std::string ConnectCause(const std::string& message) {
   const size_t last = message.rfind(": ");
-  if (message.rfind("failed to connect to all addresses", 0) != 0 || last == std::string::npos) return message;
+  if (message.rfind("failed to connect to all addresses", 0) != 0 || last == std::string::npos)
+    return message;
   return absl::AsciiStrToLower(message.substr(last + 2));
 }
 
 absl::Status FromGrpc(const grpc::Status& status, const std::string& address) {
   if (status.ok()) return absl::OkStatus();
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    return absl::UnavailableError(absl::StrCat("cannot reach the master: ", address, ": ", ConnectCause(status.error_message()),
-                                               ": start rootwright-master, or name another one with --master"));
+    return absl::UnavailableError(
+        absl::StrCat("cannot reach the master: ", address, ": ", ConnectCause(status.error_message()),
+                     ": start rootwright-master, or name another one with --master"));
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-    return absl::DeadlineExceededError(absl::StrCat("the master does not answer: ", address, ": ", status.error_message()));
+    return absl::DeadlineExceededError(
+        absl::StrCat("the master does not answer: ", address, ": ", status.error_message()));
   }
   // gRPC's codes are Abseil's, by number.
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
@@ -43,7 +46,8 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& address) {
 }
 
 template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+absl::StatusOr<Response> Call(Stub& stub,
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                               const Request& request, const std::string& address) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kCallLimit);
@@ -55,7 +59,8 @@ absl::StatusOr<Response> Call(Stub& stub, grpc::Status (Stub::*method)(grpc::Cli
 
 template <typename Stub, typename Request, typename Response>
 absl::Status Stream(Stub& stub,
-                    std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(grpc::ClientContext*, const Request&),
+                    std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(grpc::ClientContext*,
+                                                                                  const Request&),
                     const Request& request, const std::string& address, std::stop_token stop,
                     const std::function<absl::Status(Response)>& on_message) {
   grpc::ClientContext context;
@@ -116,7 +121,8 @@ absl::StatusOr<v1::ListBuildsResponse> BuildClient::List(const v1::ListBuildsReq
   return Call(*stubs_->build, &v1::BuildService::Stub::ListBuilds, request, address_);
 }
 
-absl::StatusOr<v1::CancelBuildResponse> BuildClient::Cancel(const std::string& build_id, const std::string& reason) {
+absl::StatusOr<v1::CancelBuildResponse> BuildClient::Cancel(const std::string& build_id,
+                                                            const std::string& reason) {
   v1::CancelBuildRequest request;
   request.set_build_id(build_id);
   request.set_reason(reason);

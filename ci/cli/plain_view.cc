@@ -33,14 +33,19 @@ void PlainView::ApplyBuild(const v1::Build& build, std::vector<Line>& lines) {
   if (same) return;
   const absl::Time submitted = TimeOf(build.submitted_at());
   if (again) {
-    lines.push_back(Line().Add("!", Tone::kNote).Add(absl::StrCat(" infrastructure error: ",
-                    Printable(build.infrastructure_error().message()), "; the build is queued again")));
+    lines.push_back(
+        Line()
+            .Add("!", Tone::kNote)
+            .Add(absl::StrCat(" infrastructure error: ", Printable(build.infrastructure_error().message()),
+                              "; the build is queued again")));
   } else if (build.state() == v1::BUILD_STATE_QUEUED) {
-    lines.push_back(Begin(submitted).Add(absl::StrCat("Build ", build.id(), "  ", TitleOf(build), "  queued")));
+    lines.push_back(
+        Begin(submitted).Add(absl::StrCat("Build ", build.id(), "  ", TitleOf(build), "  queued")));
   } else if (build.state() == v1::BUILD_STATE_LEASED) {
     const absl::Time time = build.has_started_at() ? TimeOf(build.started_at()) : submitted;
-    lines.push_back(Begin(time).Add(absl::StrCat("Build ", build.id(), "  ", TitleOf(build), "  on ", Printable(build.agent()),
-                                                 build.attempt() > 1 ? absl::StrCat("  attempt ", build.attempt()) : "")));
+    lines.push_back(Begin(time).Add(
+        absl::StrCat("Build ", build.id(), "  ", TitleOf(build), "  on ", Printable(build.agent()),
+                     build.attempt() > 1 ? absl::StrCat("  attempt ", build.attempt()) : "")));
   }
 }
 
@@ -50,8 +55,9 @@ void PlainView::ApplyEvent(const v1::BuildEvent& event, std::vector<Line>& lines
     case v1::BuildEvent::kStepStarted:
       phase_.clear();
       progress_shown_ = absl::InfinitePast();
-      lines.push_back(Begin(time).Add(absl::StrCat("  ", Printable(event.step_started().step()), "  step ",
-                                                   event.step_started().index(), " of ", event.step_started().count())));
+      lines.push_back(
+          Begin(time).Add(absl::StrCat("  ", Printable(event.step_started().step()), "  step ",
+                                       event.step_started().index(), " of ", event.step_started().count())));
       break;
     case v1::BuildEvent::kStepProgress:
       ApplyProgress(event, lines);
@@ -63,17 +69,20 @@ void PlainView::ApplyEvent(const v1::BuildEvent& event, std::vector<Line>& lines
       ApplyFinished(event, lines);
       break;
     case v1::BuildEvent::kSourceResolved:
-      lines.push_back(Begin(time).Add(absl::StrCat("  commit ", Printable(event.source_resolved().commit()))));
+      lines.push_back(
+          Begin(time).Add(absl::StrCat("  commit ", Printable(event.source_resolved().commit()))));
       break;
     case v1::BuildEvent::kPlanReady:
       lines.push_back(Begin(time).Add(absl::StrCat("  ", PlanText(event.plan_ready()))));
       break;
     case v1::BuildEvent::kWarning:
-      lines.push_back(Begin(time).Add("!", Tone::kNote).Add(absl::StrCat(" ", Printable(event.warning().message()))));
+      lines.push_back(
+          Begin(time).Add("!", Tone::kNote).Add(absl::StrCat(" ", Printable(event.warning().message()))));
       break;
     case v1::BuildEvent::kArtifactReady:
-      lines.push_back(Begin(time).Add(absl::StrCat("  ", Printable(event.artifact_ready().artifact().name()), "  ",
-                                                   FormatBytes(event.artifact_ready().artifact().size_bytes()))));
+      lines.push_back(
+          Begin(time).Add(absl::StrCat("  ", Printable(event.artifact_ready().artifact().name()), "  ",
+                                       FormatBytes(event.artifact_ready().artifact().size_bytes()))));
       break;
     default:
       break;
@@ -108,7 +117,8 @@ void PlainView::ApplyLog(const v1::BuildEvent& event, std::vector<Line>& lines) 
   const std::string before = absl::StrCat(Printable(chunk.step()), "| ");
   if (chunk.omitted_bytes() > 0) {
     EndLogLines(time, chunk.step(), lines);
-    lines.push_back(Begin(time).Add(absl::StrCat(before, "[", chunk.omitted_bytes(), " bytes left out: log limit]")));
+    lines.push_back(
+        Begin(time).Add(absl::StrCat(before, "[", chunk.omitted_bytes(), " bytes left out: log limit]")));
   }
   std::string& open = open_lines_[{chunk.step(), chunk.stream()}];
   open.append(chunk.data());

@@ -26,13 +26,15 @@ std::string TimeText(const google::protobuf::Timestamp& time, absl::TimeZone zon
 // Wall time of a build so far, or of all of it.
 std::string WallText(const v1::Build& build, absl::Time now) {
   if (!build.has_started_at()) return "";
-  return DurationText((build.has_finished_at() ? TimeOf(build.finished_at()) : now) - TimeOf(build.started_at()));
+  return DurationText((build.has_finished_at() ? TimeOf(build.finished_at()) : now) -
+                      TimeOf(build.started_at()));
 }
 
 Tone ToneOf(const v1::Build& build) {
   if (build.state() != v1::BUILD_STATE_FINISHED) return Tone::kPlain;
   if (build.outcome() == v1::OUTCOME_SUCCEEDED) return Tone::kGood;
-  return build.outcome() == v1::OUTCOME_FAILED || build.outcome() == v1::OUTCOME_TIMED_OUT ? Tone::kBad : Tone::kNote;
+  return build.outcome() == v1::OUTCOME_FAILED || build.outcome() == v1::OUTCOME_TIMED_OUT ? Tone::kBad
+                                                                                           : Tone::kNote;
 }
 
 const char* MarkOf(Tone tone) { return tone == Tone::kGood ? "✓" : tone == Tone::kBad ? "✗" : "!"; }
@@ -75,11 +77,13 @@ std::string WhatHappened(const v1::Build& build) {
       break;
   }
   const std::string& message = build.infrastructure_error().message();
-  return absl::StrCat(": infrastructure error", build.agent().empty() ? "" : absl::StrCat(" on ", Printable(build.agent())), ": ",
+  return absl::StrCat(": infrastructure error",
+                      build.agent().empty() ? "" : absl::StrCat(" on ", Printable(build.agent())), ": ",
                       Printable(message.empty() ? build.reason() : message));
 }
 
-void AppendArtifacts(const v1::Build& build, const std::map<std::string, std::string>& files, std::vector<Line>& lines) {
+void AppendArtifacts(const v1::Build& build, const std::map<std::string, std::string>& files,
+                     std::vector<Line>& lines) {
   size_t width = 0;
   for (const v1::Artifact& artifact : build.artifacts()) width = std::max(width, artifact.name().size());
   for (const v1::Artifact& artifact : build.artifacts()) {
@@ -116,10 +120,13 @@ std::string TargetText(const v1::Agent& agent, bool with_isolation) {
 void AppendSteps(const v1::Build& build, absl::Time now, std::vector<Line>& lines) {
   for (const v1::StepSummary& step : build.steps()) {
     const bool running = step.state() == v1::STEP_STATE_RUNNING;
-    const Tone tone = running ? Tone::kNote : step.state() == v1::STEP_STATE_FAILED ? Tone::kBad : Tone::kGood;
+    const Tone tone = running                                 ? Tone::kNote
+                      : step.state() == v1::STEP_STATE_FAILED ? Tone::kBad
+                                                              : Tone::kGood;
     Line line("  ");
     line.Add(running ? "…" : MarkOf(tone), tone).Add(absl::StrCat(" ", Printable(step.name())));
-    const std::string wall = DurationText(running ? now - TimeOf(step.started_at()) : DurationOf(step.wall()));
+    const std::string wall =
+        DurationText(running ? now - TimeOf(step.started_at()) : DurationOf(step.wall()));
     line.To(36 - static_cast<int>(wall.size())).Add(wall);
     if (step.peak_memory_bytes() > 0) line.To(40).Add(FormatBytes(step.peak_memory_bytes()));
     if (step.log_bytes() > 0) line.To(52).Add(absl::StrCat("log ", FormatBytes(step.log_bytes())));
@@ -135,8 +142,9 @@ std::string ArchitectureText(v1::Architecture architecture) {
 }
 
 std::string StateText(const v1::Build& build) {
-  return build.state() == v1::BUILD_STATE_FINISHED ? EnumWord(v1::Outcome_Name(build.outcome()), "OUTCOME_")
-                                                   : EnumWord(v1::BuildState_Name(build.state()), "BUILD_STATE_");
+  return build.state() == v1::BUILD_STATE_FINISHED
+             ? EnumWord(v1::Outcome_Name(build.outcome()), "OUTCOME_")
+             : EnumWord(v1::BuildState_Name(build.state()), "BUILD_STATE_");
 }
 
 std::vector<std::string> TailOf(absl::string_view log, size_t count) {
@@ -156,7 +164,10 @@ std::vector<Line> EndingLines(const Ending& ending) {
   const v1::Build& build = ending.build;
   const Tone tone = ToneOf(build);
   std::vector<Line> lines;
-  Line first = Line().Add(MarkOf(tone), tone).Add(" ").Add(absl::StrCat("Build ", build.id(), WhatHappened(build)), Tone::kStrong);
+  Line first = Line()
+                   .Add(MarkOf(tone), tone)
+                   .Add(" ")
+                   .Add(absl::StrCat("Build ", build.id(), WhatHappened(build)), Tone::kStrong);
   if (build.outcome() == v1::OUTCOME_SUCCEEDED) {
     first.Add(absl::StrCat(" in ", WallText(build, TimeOf(build.finished_at()))), Tone::kStrong);
     if (const std::string resources = ResourceText(build); !resources.empty()) first.To(40).Add(resources);
@@ -171,7 +182,8 @@ std::vector<Line> EndingLines(const Ending& ending) {
   AppendArtifacts(build, ending.files, lines);
   const v1::StepSummary* failed = FailedStep(build);
   if (failed != nullptr) {
-    lines.emplace_back(absl::StrCat("  full log   rootwright build log ", build.id(), " ", Printable(failed->name())));
+    lines.emplace_back(
+        absl::StrCat("  full log   rootwright build log ", build.id(), " ", Printable(failed->name())));
   }
   lines.emplace_back(absl::StrCat("  look in    rootwright build show ", build.id()));
   return lines;
@@ -182,11 +194,15 @@ std::vector<Line> BuildLines(const v1::Build& build, absl::Time now, absl::TimeZ
   const auto row = [&](absl::string_view name, const std::string& value, Tone tone = Tone::kPlain) {
     if (!value.empty()) lines.push_back(Line("  ").Add(name, Tone::kFaint).To(14).Add(value, tone));
   };
-  lines.push_back(Line().Add(absl::StrCat("Build ", build.id()), Tone::kStrong).Add("  ").Add(TitleOf(build)));
+  lines.push_back(
+      Line().Add(absl::StrCat("Build ", build.id()), Tone::kStrong).Add("  ").Add(TitleOf(build)));
   row("state", StateText(build), ToneOf(build));
-  row("reason", Printable(build.infrastructure_error().message().empty() ? build.reason() : build.infrastructure_error().message()));
+  row("reason",
+      Printable(build.infrastructure_error().message().empty() ? build.reason()
+                                                               : build.infrastructure_error().message()));
   row("target", absl::StrCat(ArchitectureText(build.request().target().architecture()),
-                             build.request().target().cpu_model().empty() ? "" : " ", Printable(build.request().target().cpu_model())));
+                             build.request().target().cpu_model().empty() ? "" : " ",
+                             Printable(build.request().target().cpu_model())));
   row("source", Printable(build.request().source().url()));
   row("ref", Printable(build.request().source().ref()));
   row("path", Printable(build.request().source().path()));
@@ -207,10 +223,12 @@ std::vector<Line> BuildLines(const v1::Build& build, absl::Time now, absl::TimeZ
 }
 
 std::vector<Line> BuildTable(const std::vector<v1::Build>& builds, absl::Time now, absl::TimeZone zone) {
-  std::vector<std::vector<std::string>> rows = {{"ID", "STATE", "TARGET", "AGENT", "SUBMITTED", "TOOK", "WHAT"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "STATE", "TARGET", "AGENT", "SUBMITTED", "TOOK", "WHAT"}};
   for (const v1::Build& build : builds) {
     rows.push_back({build.id(), StateText(build), ArchitectureText(build.request().target().architecture()),
-                    Printable(build.agent()), TimeText(build.submitted_at(), zone), WallText(build, now), TitleOf(build)});
+                    Printable(build.agent()), TimeText(build.submitted_at(), zone), WallText(build, now),
+                    TitleOf(build)});
   }
   return Table(rows);
 }
@@ -218,8 +236,8 @@ std::vector<Line> BuildTable(const std::vector<v1::Build>& builds, absl::Time no
 std::vector<Line> ArtifactTable(const std::vector<v1::Artifact>& artifacts) {
   std::vector<std::vector<std::string>> rows = {{"NAME", "SIZE", "TYPE", "SHA256"}};
   for (const v1::Artifact& artifact : artifacts) {
-    rows.push_back({Printable(artifact.name()), FormatBytes(artifact.size_bytes()), Printable(artifact.media_type()),
-                    Printable(artifact.sha256())});
+    rows.push_back({Printable(artifact.name()), FormatBytes(artifact.size_bytes()),
+                    Printable(artifact.media_type()), Printable(artifact.sha256())});
   }
   return Table(rows);
 }
@@ -229,8 +247,10 @@ std::vector<Line> AgentTable(const std::vector<v1::Agent>& agents, absl::Time no
   for (const v1::Agent& agent : agents) {
     const absl::Duration heard = now - TimeOf(agent.last_heard_at());
     rows.push_back({Printable(agent.name()), EnumWord(v1::AgentState_Name(agent.state()), "AGENT_STATE_"),
-                    absl::StrCat(agent.free_slots(), " of ", agent.capabilities().slots(), " free"), TargetText(agent, false),
-                    heard < absl::Hours(1) ? absl::StrCat(RoughText(heard), " ago") : TimeText(agent.last_heard_at(), zone),
+                    absl::StrCat(agent.free_slots(), " of ", agent.capabilities().slots(), " free"),
+                    TargetText(agent, false),
+                    heard < absl::Hours(1) ? absl::StrCat(RoughText(heard), " ago")
+                                           : TimeText(agent.last_heard_at(), zone),
                     absl::StrJoin(agent.build_ids(), " ")});
   }
   return Table(rows);
@@ -249,7 +269,8 @@ std::vector<Line> AgentLines(const v1::Agent& agent, absl::TimeZone zone) {
   row("targets", TargetText(agent, true));
   row("labels", LabelText(can.labels()));
   row("slots", absl::StrCat(agent.free_slots(), " of ", can.slots(), " free"));
-  row("host", absl::StrCat(can.cpus(), " CPUs, ", FormatBytes(can.memory_bytes()), " memory, ", FormatBytes(can.disk_bytes()), " disk"));
+  row("host", absl::StrCat(can.cpus(), " CPUs, ", FormatBytes(can.memory_bytes()), " memory, ",
+                           FormatBytes(can.disk_bytes()), " disk"));
   if (agent.has_connected_at()) row("connected", TimeText(agent.connected_at(), zone));
   if (agent.has_last_heard_at()) row("last heard", TimeText(agent.last_heard_at(), zone));
   row("builds", absl::StrJoin(agent.build_ids(), " "));

@@ -28,7 +28,9 @@ void ForEachField(const std::string& bytes, const std::function<void(int, std::s
     }
     uint32_t size = 0;
     std::string value;
-    if (!input.ReadVarint32(&size) || size > bytes.size() || !input.ReadString(&value, static_cast<int>(size))) return;
+    if (!input.ReadVarint32(&size) || size > bytes.size() ||
+        !input.ReadString(&value, static_cast<int>(size)))
+      return;
     on_field(WireFormatLite::GetTagFieldNumber(tag), std::move(value));
   }
 }

@@ -37,7 +37,9 @@ void Screen::Write(absl::string_view text) {
   }
 }
 
-void Screen::Write(const std::vector<Line>& lines) { Write(Render(lines, colour_, is_terminal() ? columns() : 0)); }
+void Screen::Write(const std::vector<Line>& lines) {
+  Write(Render(lines, colour_, is_terminal() ? columns() : 0));
+}
 
 void Screen::Repaint(const std::vector<Line>& lines) {
   const int width = columns();

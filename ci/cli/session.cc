@@ -16,11 +16,21 @@ namespace rootwright::cli {
 namespace {
 
 constexpr std::array<std::pair<const char*, Command>, 16> kCommands = {{
-    {"build submit", BuildSubmit},   {"build watch", BuildWatch},     {"build log", BuildLog},
-    {"build show", BuildShow},       {"build list", BuildList},       {"build cancel", BuildCancel},
-    {"artifact list", ArtifactList}, {"artifact get", ArtifactGet},   {"agent list", AgentList},
-    {"agent show", AgentShow},       {"agent drain", AgentDrain},     {"agent resume", AgentResume},
-    {"spec check", SpecCheck},       {"doctor", Doctor},              {"completion bash", CompletionBash},
+    {"build submit", BuildSubmit},
+    {"build watch", BuildWatch},
+    {"build log", BuildLog},
+    {"build show", BuildShow},
+    {"build list", BuildList},
+    {"build cancel", BuildCancel},
+    {"artifact list", ArtifactList},
+    {"artifact get", ArtifactGet},
+    {"agent list", AgentList},
+    {"agent show", AgentShow},
+    {"agent drain", AgentDrain},
+    {"agent resume", AgentResume},
+    {"spec check", SpecCheck},
+    {"doctor", Doctor},
+    {"completion bash", CompletionBash},
     {"help", Help},
 }};
 
@@ -61,7 +71,8 @@ absl::StatusOr<ExitCode> Help(Session& session) {
   return ExitCode::kOk;
 }
 
-ExitCode RunCommandLine(const CommandLine& line, int out_fd, int error_fd, const Clock& clock, absl::TimeZone zone) {
+ExitCode RunCommandLine(const CommandLine& line, int out_fd, int error_fd, const Clock& clock,
+                        absl::TimeZone zone) {
   const auto arguments = ParseArguments(line.words, Commands(), GlobalOptions());
   const bool colours = line.no_color.empty() && !(arguments.ok() && arguments->Has("no-color"));
   Screen out(out_fd, ColourFor(out_fd, colours));

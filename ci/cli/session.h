@@ -56,6 +56,7 @@ struct CommandLine {
 };
 
 // Parses and runs; prints what went wrong. All of main but the setting up.
-ExitCode RunCommandLine(const CommandLine& line, int out_fd, int error_fd, const Clock& clock, absl::TimeZone zone);
+ExitCode RunCommandLine(const CommandLine& line, int out_fd, int error_fd, const Clock& clock,
+                        absl::TimeZone zone);
 
 }  // namespace rootwright::cli

@@ -27,8 +27,8 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
   return proto;
 }
 
-absl::Status TakeTime(const Arguments& arguments, const char* option, google::protobuf::Duration* (*field)(v1::BuildRequest&),
-                      v1::BuildRequest& request) {
+absl::Status TakeTime(const Arguments& arguments, const char* option,
+                      google::protobuf::Duration* (*field)(v1::BuildRequest&), v1::BuildRequest& request) {
   if (!arguments.Has(option)) return absl::OkStatus();
   const auto time = ParseTimeSpan(arguments.Get(option));
   if (!time.ok()) return Wrong(option, time.status().message());
@@ -36,7 +36,8 @@ absl::Status TakeTime(const Arguments& arguments, const char* option, google::pr
   return absl::OkStatus();
 }
 
-absl::Status TakeBytes(const Arguments& arguments, const char* option, void (v1::Limits::*set)(int64_t), v1::BuildRequest& request) {
+absl::Status TakeBytes(const Arguments& arguments, const char* option, void (v1::Limits::*set)(int64_t),
+                       v1::BuildRequest& request) {
   if (!arguments.Has(option)) return absl::OkStatus();
   const auto bytes = ParseBytes(arguments.Get(option));
   if (!bytes.ok()) return Wrong(option, bytes.status().message());
@@ -52,10 +53,12 @@ absl::StatusOr<int32_t> TakeNumber(const Arguments& arguments, const char* optio
   return number;
 }
 
-absl::Status TakePairs(const Arguments& arguments, const char* option, google::protobuf::Map<std::string, std::string>& map) {
+absl::Status TakePairs(const Arguments& arguments, const char* option,
+                       google::protobuf::Map<std::string, std::string>& map) {
   for (const std::string& pair : arguments.All(option)) {
     const std::vector<std::string> parts = absl::StrSplit(pair, absl::MaxSplits('=', 1));
-    if (parts.size() != 2 || parts[0].empty()) return Wrong(option, absl::StrCat("not of the form NAME=VALUE: '", pair, "'"));
+    if (parts.size() != 2 || parts[0].empty())
+      return Wrong(option, absl::StrCat("not of the form NAME=VALUE: '", pair, "'"));
     map[parts[0]] = parts[1];
   }
   return absl::OkStatus();
@@ -76,22 +79,30 @@ absl::Status TakeTarget(const Arguments& arguments, v1::BuildRequest& request) {
   }
   v1::Target& target = *request.mutable_target();
   target.set_architecture(EnumOf<v1::Architecture>(
-      "ARCHITECTURE_", arguments.Get("arch"), [](const std::string& n, v1::Architecture* v) { return v1::Architecture_Parse(n, v); }));
+      "ARCHITECTURE_", arguments.Get("arch"),
+      [](const std::string& n, v1::Architecture* v) { return v1::Architecture_Parse(n, v); }));
   target.set_cpu_model(arguments.Get("cpu"));
   target.set_abi(arguments.Get("abi"));
   target.set_platform(arguments.Get("platform"));
   if (arguments.Has("isolation")) {
     request.set_isolation(EnumOf<v1::Isolation>(
-        "ISOLATION_", arguments.Get("isolation"), [](const std::string& n, v1::Isolation* v) { return v1::Isolation_Parse(n, v); }));
+        "ISOLATION_", arguments.Get("isolation"),
+        [](const std::string& n, v1::Isolation* v) { return v1::Isolation_Parse(n, v); }));
   }
   return absl::OkStatus();
 }
 
 absl::Status TakeLimits(const Arguments& arguments, v1::BuildRequest& request) {
-  RW_RETURN_IF_ERROR(TakeTime(arguments, "wall", [](v1::BuildRequest& r) { return r.mutable_limits()->mutable_wall(); }, request));
-  RW_RETURN_IF_ERROR(TakeTime(arguments, "silence", [](v1::BuildRequest& r) { return r.mutable_limits()->mutable_silence(); }, request));
-  RW_RETURN_IF_ERROR(TakeTime(arguments, "boot", [](v1::BuildRequest& r) { return r.mutable_limits()->mutable_boot(); }, request));
-  RW_RETURN_IF_ERROR(TakeTime(arguments, "go-on-for", [](v1::BuildRequest& r) { return r.mutable_without_master()->mutable_go_on_for(); }, request));
+  RW_RETURN_IF_ERROR(TakeTime(
+      arguments, "wall", [](v1::BuildRequest& r) { return r.mutable_limits()->mutable_wall(); }, request));
+  RW_RETURN_IF_ERROR(TakeTime(
+      arguments, "silence", [](v1::BuildRequest& r) { return r.mutable_limits()->mutable_silence(); },
+      request));
+  RW_RETURN_IF_ERROR(TakeTime(
+      arguments, "boot", [](v1::BuildRequest& r) { return r.mutable_limits()->mutable_boot(); }, request));
+  RW_RETURN_IF_ERROR(TakeTime(
+      arguments, "go-on-for",
+      [](v1::BuildRequest& r) { return r.mutable_without_master()->mutable_go_on_for(); }, request));
   RW_RETURN_IF_ERROR(TakeBytes(arguments, "memory", &v1::Limits::set_memory_bytes, request));
   RW_RETURN_IF_ERROR(TakeBytes(arguments, "disk", &v1::Limits::set_disk_bytes, request));
   RW_RETURN_IF_ERROR(TakeBytes(arguments, "log-limit", &v1::Limits::set_log_bytes, request));
@@ -105,18 +116,21 @@ absl::Status TakeLimits(const Arguments& arguments, v1::BuildRequest& request) {
   }
   const std::string afterwards = arguments.Get("afterwards");
   if (!afterwards.empty()) {
-    request.mutable_without_master()->set_afterwards(afterwards == "keep"   ? v1::WithoutMaster::AFTERWARDS_KEEP
-                                                     : afterwards == "stop" ? v1::WithoutMaster::AFTERWARDS_STOP
-                                                                            : v1::WithoutMaster::AFTERWARDS_STOP_AND_DISCARD);
+    request.mutable_without_master()->set_afterwards(afterwards == "keep" ? v1::WithoutMaster::AFTERWARDS_KEEP
+                                                     : afterwards == "stop"
+                                                         ? v1::WithoutMaster::AFTERWARDS_STOP
+                                                         : v1::WithoutMaster::AFTERWARDS_STOP_AND_DISCARD);
   }
   return absl::OkStatus();
 }
 
-absl::Status TakeSource(const Arguments& arguments, const std::filesystem::path& current_folder, v1::BuildRequest& request) {
+absl::Status TakeSource(const Arguments& arguments, const std::filesystem::path& current_folder,
+                        v1::BuildRequest& request) {
   const std::string spec = arguments.Operand(0);
   if (spec.empty()) {
     if (arguments.Has("command")) return absl::OkStatus();
-    return absl::InvalidArgumentError("build submit: missing SPEC: a git URL or a folder of a local git repository");
+    return absl::InvalidArgumentError(
+        "build submit: missing SPEC: a git URL or a folder of a local git repository");
   }
   v1::GitSource& source = *request.mutable_source();
   source.set_ref(arguments.Get("ref"));
@@ -136,17 +150,20 @@ absl::Status TakeRoutine(const Arguments& arguments, v1::BuildRequest& request) 
     for (const char* option : {"env", "collect", "working-directory"}) {
       if (arguments.Has(option)) return Wrong(option, "goes only with --command");
     }
-    if (!arguments.rest.empty()) return absl::InvalidArgumentError("build submit: a program after '--' goes only with --command");
-    for (const std::string& name : arguments.All("disable-shortcut")) request.mutable_rootfs()->add_disabled_shortcuts(name);
+    if (!arguments.rest.empty())
+      return absl::InvalidArgumentError("build submit: a program after '--' goes only with --command");
+    for (const std::string& name : arguments.All("disable-shortcut"))
+      request.mutable_rootfs()->add_disabled_shortcuts(name);
     request.mutable_rootfs();
     for (const std::string& format : arguments.All("format")) {
-      request.add_outputs(EnumOf<v1::OutputFormat>("OUTPUT_FORMAT_", format, [](const std::string& n, v1::OutputFormat* v) {
-        return v1::OutputFormat_Parse(n, v);
-      }));
+      request.add_outputs(EnumOf<v1::OutputFormat>(
+          "OUTPUT_FORMAT_", format,
+          [](const std::string& n, v1::OutputFormat* v) { return v1::OutputFormat_Parse(n, v); }));
     }
     return absl::OkStatus();
   }
-  if (arguments.rest.empty()) return absl::InvalidArgumentError("build submit: --command needs a program after '--'");
+  if (arguments.rest.empty())
+    return absl::InvalidArgumentError("build submit: --command needs a program after '--'");
   v1::CommandBuild& command = *request.mutable_command();
   command.mutable_argv()->Assign(arguments.rest.begin(), arguments.rest.end());
   for (const std::string& file : arguments.All("collect")) command.add_collect(file);
@@ -160,17 +177,20 @@ bool IsRemoteUrl(absl::string_view text) {
   if (absl::StrContains(text, "://")) return true;
   // git's short form of ssh, "git@host:path": a colon before the first slash.
   const size_t colon = text.find(':');
-  return colon != absl::string_view::npos && colon > 0 && text.substr(0, colon).find('/') == absl::string_view::npos;
+  return colon != absl::string_view::npos && colon > 0 &&
+         text.substr(0, colon).find('/') == absl::string_view::npos;
 }
 
 absl::StatusOr<LocalSource> FindRepository(const std::filesystem::path& folder) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::canonical(folder, error);
   if (error || !std::filesystem::is_directory(whole)) {
-    return absl::NotFoundError(absl::StrCat("build submit: no such folder: ", folder.string(), ": give a git URL or a local git folder"));
+    return absl::NotFoundError(absl::StrCat("build submit: no such folder: ", folder.string(),
+                                            ": give a git URL or a local git folder"));
   }
   for (std::filesystem::path top = whole;; top = top.parent_path()) {
-    const bool bare = std::filesystem::is_regular_file(top / "HEAD", error) && std::filesystem::is_directory(top / "objects", error);
+    const bool bare = std::filesystem::is_regular_file(top / "HEAD", error) &&
+                      std::filesystem::is_directory(top / "objects", error);
     if (bare || std::filesystem::exists(top / ".git", error)) {
       const std::string path = whole == top ? "" : whole.lexically_relative(top).string();
       return LocalSource{top, path};
@@ -182,7 +202,8 @@ absl::StatusOr<LocalSource> FindRepository(const std::filesystem::path& folder) 
                    ": builds are made of commits; begin with: git init && git add . && git commit -m first"));
 }
 
-absl::StatusOr<v1::SubmitBuildRequest> MakeSubmitRequest(const Arguments& arguments, const std::filesystem::path& current_folder) {
+absl::StatusOr<v1::SubmitBuildRequest> MakeSubmitRequest(const Arguments& arguments,
+                                                         const std::filesystem::path& current_folder) {
   v1::SubmitBuildRequest submit;
   v1::BuildRequest& request = *submit.mutable_request();
   RW_RETURN_IF_ERROR(TakeRoutine(arguments, request));

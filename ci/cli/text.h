@@ -20,7 +20,7 @@ class Line {
  public:
   Line() = default;
   // Not explicit: a string is a line in one plain tone.
-  Line(absl::string_view text) { Add(text); }  // NOLINT(google-explicit-constructor)
+  Line(absl::string_view text) { Add(text); }   // NOLINT(google-explicit-constructor)
   Line(const std::string& text) { Add(text); }  // NOLINT(google-explicit-constructor)
   Line(const char* text) { Add(text); }         // NOLINT(google-explicit-constructor)
 

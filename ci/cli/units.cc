@@ -48,7 +48,8 @@ constexpr std::array<Unit, 6> kTimeUnits = {
 // Takes "12.5" off the front. False when there is none.
 bool TakeNumber(absl::string_view& text, double& value) {
   size_t length = 0;
-  while (length < text.size() && (absl::ascii_isdigit(static_cast<unsigned char>(text[length])) || text[length] == '.')) {
+  while (length < text.size() &&
+         (absl::ascii_isdigit(static_cast<unsigned char>(text[length])) || text[length] == '.')) {
     ++length;
   }
   if (length == 0 || length > 24 || !absl::SimpleAtod(text.substr(0, length), &value)) return false;
@@ -82,7 +83,8 @@ absl::StatusOr<int64_t> ParseBytes(absl::string_view text) {
   double value = 0;
   if (TakeNumber(rest, value)) {
     const double factor = FactorOf(kByteUnits, TakeWord(rest));
-    if (factor > 0 && rest.empty() && value * factor < 0x1p62) return static_cast<int64_t>(std::llround(value * factor));
+    if (factor > 0 && rest.empty() && value * factor < 0x1p62)
+      return static_cast<int64_t>(std::llround(value * factor));
   }
   return absl::InvalidArgumentError(absl::StrCat("not a size: '", text, "': write it like 512MiB or 1.5GiB"));
 }
@@ -101,7 +103,8 @@ absl::StatusOr<absl::Duration> ParseTimeSpan(absl::string_view text) {
     seconds += value * factor;
   }
   if (!good || seconds > 366.0 * 86400) {
-    return absl::InvalidArgumentError(absl::StrCat("not a time: '", text, "': write it like 90s, 30m or 1h30m"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("not a time: '", text, "': write it like 90s, 30m or 1h30m"));
   }
   return absl::Milliseconds(std::llround(seconds * 1000));
 }

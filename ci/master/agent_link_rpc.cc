@@ -36,7 +36,9 @@ class AttachStream final : public PumpedStream<BidiReactor, v1::AttachResponse>,
   }
 
  private:
-  absl::StatusOr<Supply> Next(v1::AttachResponse* response) override { return session_->outbox->Take(response); }
+  absl::StatusOr<Supply> Next(v1::AttachResponse* response) override {
+    return session_->outbox->Take(response);
+  }
 
   void Leave(absl::Status status) {
     session_->outbox->Close(std::move(status));
@@ -78,7 +80,8 @@ BidiReactor* AgentLinkRpc::Attach(grpc::CallbackServerContext* /*context*/) {
   return reactor;
 }
 
-grpc::Status AgentLinkRpc::QueryArtifact(grpc::ServerContext* /*context*/, const v1::QueryArtifactRequest* request,
+grpc::Status AgentLinkRpc::QueryArtifact(grpc::ServerContext* /*context*/,
+                                         const v1::QueryArtifactRequest* request,
                                          v1::QueryArtifactResponse* response) {
   return Answer(artifacts_.Query(*request), response);
 }

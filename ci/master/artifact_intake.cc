@@ -10,7 +10,8 @@ namespace {
 constexpr absl::Duration kDurableWithin = absl::Seconds(20);
 
 absl::Status NotTheSenders(const std::string& build_id) {
-  return absl::PermissionDeniedError(absl::StrCat("artifact: build ", build_id, ": the lease is not in force"));
+  return absl::PermissionDeniedError(
+      absl::StrCat("artifact: build ", build_id, ": the lease is not in force"));
 }
 
 }  // namespace
@@ -52,7 +53,8 @@ absl::StatusOr<v1::QueryArtifactResponse> ArtifactIntake::Query(const v1::QueryA
   return response;
 }
 
-absl::StatusOr<std::unique_ptr<ArtifactUpload>> ArtifactIntake::Begin(const v1::UploadArtifactRequest& first) {
+absl::StatusOr<std::unique_ptr<ArtifactUpload>> ArtifactIntake::Begin(
+    const v1::UploadArtifactRequest& first) {
   RW_RETURN_IF_ERROR(ArtifactStore::Check(first.artifact()));
   RW_RETURN_IF_ERROR(CheckLease(first.build_id(), first.lease_id()));
   return artifacts_.Open(first.build_id(), first.artifact());

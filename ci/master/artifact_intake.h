@@ -20,7 +20,8 @@ class ArtifactIntake {
   // `first` is the first message of an upload.
   absl::StatusOr<std::unique_ptr<ArtifactUpload>> Begin(const v1::UploadArtifactRequest& first);
   // Verifies and records it.
-  absl::StatusOr<v1::UploadArtifactResponse> End(const v1::UploadArtifactRequest& first, ArtifactUpload& upload);
+  absl::StatusOr<v1::UploadArtifactResponse> End(const v1::UploadArtifactRequest& first,
+                                                 ArtifactUpload& upload);
 
  private:
   absl::Status CheckLease(const std::string& build_id, const std::string& lease_id);

@@ -50,12 +50,13 @@ ArtifactUpload::~ArtifactUpload() { store_.Release(part_); }
 
 absl::Status ArtifactUpload::Append(int64_t offset, absl::string_view data) {
   if (offset != committed_) {
-    return absl::OutOfRangeError(
-        absl::StrCat("upload artifact: ", artifact_.name(), ": sent from ", offset, ", wanted from ", committed_));
+    return absl::OutOfRangeError(absl::StrCat("upload artifact: ", artifact_.name(), ": sent from ", offset,
+                                              ", wanted from ", committed_));
   }
   if (committed_ + static_cast<int64_t>(data.size()) > artifact_.size_bytes()) {
-    return absl::OutOfRangeError(absl::StrCat("upload artifact: ", artifact_.name(), ": more was sent than the ",
-                                              artifact_.size_bytes(), " bytes announced"));
+    return absl::OutOfRangeError(absl::StrCat("upload artifact: ", artifact_.name(),
+                                              ": more was sent than the ", artifact_.size_bytes(),
+                                              " bytes announced"));
   }
   digest_.Update(data);
   while (!data.empty()) {
@@ -70,14 +71,14 @@ absl::Status ArtifactUpload::Append(int64_t offset, absl::string_view data) {
 
 absl::Status ArtifactUpload::Finish() {
   if (committed_ != artifact_.size_bytes()) {
-    return absl::OutOfRangeError(absl::StrCat("upload artifact: ", artifact_.name(), ": ended after ", committed_,
-                                              " of ", artifact_.size_bytes(), " bytes"));
+    return absl::OutOfRangeError(absl::StrCat("upload artifact: ", artifact_.name(), ": ended after ",
+                                              committed_, " of ", artifact_.size_bytes(), " bytes"));
   }
   const std::filesystem::path part = store_.PartPath(part_);
   if (const std::string digest = digest_.Digest(); digest != artifact_.sha256()) {
     ::unlink(part.c_str());
-    return absl::DataLossError(absl::StrCat("upload artifact: ", artifact_.name(), ": SHA-256 is ", digest, ", announced ",
-                                            artifact_.sha256()));
+    return absl::DataLossError(absl::StrCat("upload artifact: ", artifact_.name(), ": SHA-256 is ", digest,
+                                            ", announced ", artifact_.sha256()));
   }
   if (::fchmod(fd_.get(), 0444) != 0 || ::fsync(fd_.get()) != 0) {
     return ErrnoStatus(errno, "store artifact", artifact_.name());
@@ -89,7 +90,8 @@ absl::Status ArtifactUpload::Finish() {
   return SyncFolder(place.parent_path().parent_path());
 }
 
-absl::StatusOr<std::unique_ptr<ArtifactStore>> ArtifactStore::Create(std::filesystem::path folder, int64_t max_bytes) {
+absl::StatusOr<std::unique_ptr<ArtifactStore>> ArtifactStore::Create(std::filesystem::path folder,
+                                                                     int64_t max_bytes) {
   RW_RETURN_IF_ERROR(MakeFolders(folder / "sha256"));
   RW_RETURN_IF_ERROR(MakeFolders(folder / "uploads"));
   return std::unique_ptr<ArtifactStore>(new ArtifactStore(std::move(folder), max_bytes));
@@ -100,16 +102,19 @@ absl::Status ArtifactStore::Check(const v1::Artifact& artifact) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
   };
   const std::string& name = artifact.name();
-  if (name.empty() || name.size() > 128 || name.front() == '.' || !std::all_of(name.begin(), name.end(), fits)) {
+  if (name.empty() || name.size() > 128 || name.front() == '.' ||
+      !std::all_of(name.begin(), name.end(), fits)) {
     return absl::InvalidArgumentError(
         "artifact: name: must be 1 to 128 characters of [A-Za-z0-9._-], not starting with a dot");
   }
   const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  if (artifact.sha256().size() != 64 || !std::all_of(artifact.sha256().begin(), artifact.sha256().end(), hex)) {
+  if (artifact.sha256().size() != 64 ||
+      !std::all_of(artifact.sha256().begin(), artifact.sha256().end(), hex)) {
     return absl::InvalidArgumentError(
         absl::StrCat("artifact: ", name, ": sha256 must be 64 lower-case hexadecimal digits"));
   }
-  if (artifact.size_bytes() < 0) return absl::InvalidArgumentError(absl::StrCat("artifact: ", name, ": negative size"));
+  if (artifact.size_bytes() < 0)
+    return absl::InvalidArgumentError(absl::StrCat("artifact: ", name, ": negative size"));
   return absl::OkStatus();
 }
 
@@ -123,21 +128,23 @@ bool ArtifactStore::Has(const v1::Artifact& artifact) const {
 }
 
 int64_t ArtifactStore::Committed(const std::string& build_id, const v1::Artifact& artifact) const {
-  return Has(artifact) ? artifact.size_bytes() : SizeOf(PartPath(absl::StrCat(build_id, "-", artifact.sha256())));
+  return Has(artifact) ? artifact.size_bytes()
+                       : SizeOf(PartPath(absl::StrCat(build_id, "-", artifact.sha256())));
 }
 
 absl::StatusOr<std::unique_ptr<ArtifactUpload>> ArtifactStore::Open(const std::string& build_id,
                                                                     const v1::Artifact& artifact) {
   if (artifact.size_bytes() > max_bytes_) {
-    return absl::ResourceExhaustedError(absl::StrCat("upload artifact: ", artifact.name(), ": ", artifact.size_bytes(),
+    return absl::ResourceExhaustedError(absl::StrCat("upload artifact: ", artifact.name(), ": ",
+                                                     artifact.size_bytes(),
                                                      " bytes, the master takes at most ", max_bytes_));
   }
   std::string part = absl::StrCat(build_id, "-", artifact.sha256());
   {
     MutexLock lock(mutex_);
     if (!busy_.insert(part).second) {
-      return absl::UnavailableError(
-          absl::StrCat("upload artifact: ", artifact.name(), ": another upload of it is under way; try again"));
+      return absl::UnavailableError(absl::StrCat("upload artifact: ", artifact.name(),
+                                                 ": another upload of it is under way; try again"));
     }
   }
   // From here on its end releases the part.
@@ -152,15 +159,17 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> ArtifactStore::Open(const std::s
   }
   RW_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_));
   if (artifact.size_bytes() - there > free - kSpareBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("upload artifact: ", artifact.name(), ": ", artifact.size_bytes(),
-                                                     " bytes do not fit, the master's disk has ", free, " free"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("upload artifact: ", artifact.name(), ": ", artifact.size_bytes(),
+                     " bytes do not fit, the master's disk has ", free, " free"));
   }
   RW_RETURN_IF_ERROR(HashFile(upload->fd_.get(), there, artifact.name(), upload->digest_));
   upload->committed_ = there;
   return upload;
 }
 
-absl::StatusOr<std::string> ArtifactStore::Read(const v1::Artifact& artifact, int64_t offset, int64_t max_bytes) const {
+absl::StatusOr<std::string> ArtifactStore::Read(const v1::Artifact& artifact, int64_t offset,
+                                                int64_t max_bytes) const {
   const std::filesystem::path path = PlaceOf(artifact);
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, "read artifact", path.string());

@@ -48,7 +48,8 @@ class ArtifactUpload {
 class ArtifactStore {
  public:
   // `max_bytes`: of one artifact.
-  static absl::StatusOr<std::unique_ptr<ArtifactStore>> Create(std::filesystem::path folder, int64_t max_bytes);
+  static absl::StatusOr<std::unique_ptr<ArtifactStore>> Create(std::filesystem::path folder,
+                                                               int64_t max_bytes);
 
   // InvalidArgument when name, size or digest break the contract.
   static absl::Status Check(const v1::Artifact& artifact);
@@ -57,13 +58,15 @@ class ArtifactStore {
   int64_t Committed(const std::string& build_id, const v1::Artifact& artifact) const;
   // ResourceExhausted when it is too large or the disk too full; Unavailable while another upload of the same
   // is under way.
-  absl::StatusOr<std::unique_ptr<ArtifactUpload>> Open(const std::string& build_id, const v1::Artifact& artifact);
+  absl::StatusOr<std::unique_ptr<ArtifactUpload>> Open(const std::string& build_id,
+                                                       const v1::Artifact& artifact);
   // Up to `max_bytes` from `offset`; empty at the end. NotFound when it is not there.
   absl::StatusOr<std::string> Read(const v1::Artifact& artifact, int64_t offset, int64_t max_bytes) const;
 
  private:
   friend class ArtifactUpload;
-  ArtifactStore(std::filesystem::path folder, int64_t max_bytes) : folder_(std::move(folder)), max_bytes_(max_bytes) {}
+  ArtifactStore(std::filesystem::path folder, int64_t max_bytes)
+      : folder_(std::move(folder)), max_bytes_(max_bytes) {}
   std::filesystem::path PlaceOf(const v1::Artifact& artifact) const;
   std::filesystem::path PartPath(const std::string& part) const { return folder_ / "uploads" / part; }
   void Release(const std::string& part);

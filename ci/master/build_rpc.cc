@@ -47,8 +47,8 @@ grpc::Status BuildRpc::ListBuilds(grpc::ServerContext* /*context*/, const v1::Li
   return Answer(builds_.List(*request), response);
 }
 
-grpc::ServerWriteReactor<v1::WatchBuildResponse>* BuildRpc::WatchBuild(grpc::CallbackServerContext* /*context*/,
-                                                                       const v1::WatchBuildRequest* request) {
+grpc::ServerWriteReactor<v1::WatchBuildResponse>* BuildRpc::WatchBuild(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchBuildRequest* request) {
   auto stream = std::make_shared<WatchStream>();
   return WatchStream::Launch(stream, [&] { stream->SetSource(builds_.Watch(*request, stream)); });
 }
@@ -64,7 +64,8 @@ grpc::Status BuildRpc::CancelBuild(grpc::ServerContext* /*context*/, const v1::C
   return Answer(builds_.Cancel(*request), response);
 }
 
-grpc::Status BuildRpc::ListArtifacts(grpc::ServerContext* /*context*/, const v1::ListArtifactsRequest* request,
+grpc::Status BuildRpc::ListArtifacts(grpc::ServerContext* /*context*/,
+                                     const v1::ListArtifactsRequest* request,
                                      v1::ListArtifactsResponse* response) {
   auto build = builds_.Get(request->build_id());
   if (!build.ok()) return ToGrpc(build.status());
@@ -81,18 +82,20 @@ grpc::Status BuildRpc::ReadArtifact(grpc::ServerContext* /*context*/, const v1::
     if (candidate.name() == request->name()) artifact = &candidate;
   }
   if (artifact == nullptr) {
-    return ToGrpc(absl::NotFoundError(absl::StrCat("read artifact: build ", build->id(), " has none named '",
-                                                   request->name(), "'")));
+    return ToGrpc(absl::NotFoundError(
+        absl::StrCat("read artifact: build ", build->id(), " has none named '", request->name(), "'")));
   }
   if (request->offset() < 0 || request->offset() > artifact->size_bytes()) {
-    return ToGrpc(absl::OutOfRangeError(absl::StrCat("read artifact: offset ", request->offset(), ": ",
-                                                     artifact->name(), " has ", artifact->size_bytes(), " bytes")));
+    return ToGrpc(
+        absl::OutOfRangeError(absl::StrCat("read artifact: offset ", request->offset(), ": ",
+                                           artifact->name(), " has ", artifact->size_bytes(), " bytes")));
   }
   v1::ReadArtifactResponse response;
   for (int64_t offset = request->offset(); offset < artifact->size_bytes();) {
     auto data = artifacts_.Read(*artifact, offset, kPieceBytes);
     if (!data.ok()) return ToGrpc(data.status());
-    if (data->empty()) return ToGrpc(absl::DataLossError(absl::StrCat("read artifact: ", artifact->name(), ": is cut off")));
+    if (data->empty())
+      return ToGrpc(absl::DataLossError(absl::StrCat("read artifact: ", artifact->name(), ": is cut off")));
     response.set_offset(offset);
     offset += static_cast<int64_t>(data->size());
     response.set_data(*std::move(data));

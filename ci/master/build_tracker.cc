@@ -15,20 +15,22 @@ constexpr int kMaxSteps = 256;
 
 bool IsStepName(absl::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
-           c == '_';
+    return absl::ascii_islower(static_cast<unsigned char>(c)) ||
+           absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '_';
   });
 }
 
 absl::Status Broken(const v1::BuildEvent& event, absl::string_view cause) {
-  return absl::InvalidArgumentError(absl::StrCat("event from agent: sequence ", event.sequence(), ": ", cause));
+  return absl::InvalidArgumentError(
+      absl::StrCat("event from agent: sequence ", event.sequence(), ": ", cause));
 }
 
 }  // namespace
 
 absl::StatusOr<BuildTracker::Effect> BuildTracker::Apply(const v1::BuildEvent& event) {
   if (event.attempt() != build_.attempt()) {
-    return Broken(event, absl::StrCat("is of attempt ", event.attempt(), ", the lease is for ", build_.attempt()));
+    return Broken(event,
+                  absl::StrCat("is of attempt ", event.attempt(), ", the lease is for ", build_.attempt()));
   }
   if (event.sequence() < 1) return Broken(event, "sequences start with 1");
   if (event.sequence() <= build_.last_sequence()) return Effect::kDuplicate;
@@ -139,8 +141,8 @@ absl::Status BuildTracker::TakeLogChunk(const v1::BuildEvent& event) {
   RW_ASSIGN_OR_RETURN(Tally * tally, TallyOf(chunk.step()));
   if (chunk.data().size() > kMaxChunkBytes) return Broken(event, "a log chunk holds more than 64 KiB");
   if (chunk.offset() != tally->size) {
-    return Broken(event, absl::StrCat("log of ", chunk.step(), " goes on at ", chunk.offset(), ", it has ", tally->size,
-                                      " bytes"));
+    return Broken(event, absl::StrCat("log of ", chunk.step(), " goes on at ", chunk.offset(), ", it has ",
+                                      tally->size, " bytes"));
   }
   tally->last_sequence = event.sequence();
   tally->size += static_cast<int64_t>(chunk.data().size());
@@ -172,8 +174,9 @@ bool BuildTracker::Agrees(const std::string& step, const v1::LogDigest& log) {
 
 absl::Status BuildTracker::Rewind(const std::string& step) {
   if (++rewinds_ > kMaxRewinds) {
-    return absl::DataLossError(absl::StrCat("log of step ", step, ": size or digest still disagree after it was sent ",
-                                            kMaxRewinds, " times more"));
+    return absl::DataLossError(absl::StrCat("log of step ", step,
+                                            ": size or digest still disagree after it was sent ", kMaxRewinds,
+                                            " times more"));
   }
   const auto wrong = tallies_.find(step);
   int64_t start = wrong == tallies_.end() ? 1 : wrong->second.first_sequence;
@@ -200,9 +203,10 @@ absl::Status BuildTracker::Rewind(const std::string& step) {
     }
     emptied_logs_.push_back({build_.id(), build_.attempt(), entry->first});
     auto& steps = *build_.mutable_steps();
-    steps.erase(std::remove_if(steps.begin(), steps.end(),
-                               [&](const v1::StepSummary& summary) { return summary.name() == entry->first; }),
-                steps.end());
+    steps.erase(
+        std::remove_if(steps.begin(), steps.end(),
+                       [&](const v1::StepSummary& summary) { return summary.name() == entry->first; }),
+        steps.end());
     entry = tallies_.erase(entry);
   }
   build_.set_last_sequence(start - 1);

@@ -17,7 +17,8 @@ absl::StatusOr<Supply> BuildWatcher::Next(v1::WatchBuildResponse* response) {
   if (ended_) return Supply::kEnd;
   while (true) {
     BuildFeed::View view = feed_->Look(after_);
-    if (view.closed) return absl::UnavailableError("the master is going down; watch again from the last sequence");
+    if (view.closed)
+      return absl::UnavailableError("the master is going down; watch again from the last sequence");
     if (told_version_ == 0) {
       GiveBuild(view, response);
       return Supply::kMessage;
@@ -26,7 +27,9 @@ absl::StatusOr<Supply> BuildWatcher::Next(v1::WatchBuildResponse* response) {
     if (ahead_.empty() && view.behind) continue;  // all that was stored was left out
 
     const bool finished = view.build->state() == v1::BUILD_STATE_FINISHED;
-    const int attempt = !ahead_.empty() ? ahead_.front().event.attempt() : view.event ? view.event->attempt() : 0;
+    const int attempt = !ahead_.empty() ? ahead_.front().event.attempt()
+                        : view.event    ? view.event->attempt()
+                                        : 0;
     // What the master did belongs between attempts, or at the end: not before events that came earlier.
     if (told_version_ != view.version && (attempt == 0 || (attempt >= view.build->attempt() && !finished))) {
       GiveBuild(view, response);

@@ -20,7 +20,12 @@ class BuildWatcher {
  public:
   BuildWatcher(std::shared_ptr<BuildFeed> feed, const Store& store, const LogStore& logs, EventPosition after,
                Store::Chunks chunks)
-      : feed_(std::move(feed)), build_id_(feed_->Look(after).build->id()), store_(store), logs_(logs), after_(after), chunks_(chunks) {}
+      : feed_(std::move(feed)),
+        build_id_(feed_->Look(after).build->id()),
+        store_(store),
+        logs_(logs),
+        after_(after),
+        chunks_(chunks) {}
 
   // kNothingYet: ask again when the feed wakes. Unavailable when the master is about to end.
   absl::StatusOr<Supply> Next(v1::WatchBuildResponse* response);

@@ -12,7 +12,8 @@ namespace {
 
 absl::Status SqliteStatus(sqlite3* handle, absl::string_view what) {
   const char* file = sqlite3_db_filename(handle, "main");
-  const std::string message = absl::StrCat(what, ": ", file == nullptr ? "database" : file, ": ", sqlite3_errmsg(handle));
+  const std::string message =
+      absl::StrCat(what, ": ", file == nullptr ? "database" : file, ": ", sqlite3_errmsg(handle));
   switch (sqlite3_errcode(handle)) {
     case SQLITE_FULL:
       return absl::ResourceExhaustedError(message);
@@ -91,7 +92,8 @@ Database::~Database() = default;
 
 absl::StatusOr<Database> Database::Open(const std::filesystem::path& path, Mode mode) {
   sqlite3* handle = nullptr;
-  const int access = mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const int access =
+      mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   const int result = sqlite3_open_v2(path.c_str(), &handle, access | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database(handle);
   if (result != SQLITE_OK) {
@@ -100,7 +102,8 @@ absl::StatusOr<Database> Database::Open(const std::filesystem::path& path, Mode 
   }
   sqlite3_busy_timeout(handle, 5000);
   if (mode == Mode::kReadWrite) {
-    RW_RETURN_IF_ERROR(database.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON"));
+    RW_RETURN_IF_ERROR(
+        database.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON"));
   }
   RW_RETURN_IF_ERROR(database.Execute("PRAGMA cache_size=-2048"));
   return database;
@@ -117,7 +120,8 @@ absl::StatusOr<Statement> Database::Prepare(const char* sql) {
   auto& slot = prepared_[sql];
   if (slot == nullptr) {
     sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+    if (sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) !=
+        SQLITE_OK) {
       return SqliteStatus(handle_.get(), "prepare statement");
     }
     slot.reset(statement);

@@ -19,7 +19,8 @@ namespace rootwright::master {
 // statement goes back to its Database when the object goes. Views are valid until the next Step.
 class Statement {
  public:
-  explicit Statement(sqlite3* database, sqlite3_stmt* statement) : database_(database), statement_(statement) {}
+  explicit Statement(sqlite3* database, sqlite3_stmt* statement)
+      : database_(database), statement_(statement) {}
   Statement(Statement&& other) noexcept;
   ~Statement();
 

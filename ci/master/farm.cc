@@ -26,7 +26,8 @@ absl::StatusOr<std::optional<v1::BuildFinished>> Replay(const Store& store, cons
   build.set_state(v1::BUILD_STATE_LEASED);
   while (true) {
     const EventPosition after = tracker.position();
-    RW_ASSIGN_OR_RETURN(auto events, store.ReadEvents(build.id(), after, Store::Chunks::kKeep, kEventsAtOnce));
+    RW_ASSIGN_OR_RETURN(auto events,
+                        store.ReadEvents(build.id(), after, Store::Chunks::kKeep, kEventsAtOnce));
     if (events.empty()) return std::nullopt;
     for (auto& [event, log_size] : events) {
       if (log_size > 0) {
@@ -37,7 +38,8 @@ absl::StatusOr<std::optional<v1::BuildFinished>> Replay(const Store& store, cons
       RW_ASSIGN_OR_RETURN(const BuildTracker::Effect effect, tracker.Apply(event));
       if (effect == BuildTracker::Effect::kFinished) return event.build_finished();
       if (effect == BuildTracker::Effect::kRewound || effect == BuildTracker::Effect::kGap) {
-        return absl::DataLossError(absl::StrCat("stored log of build ", build.id(), ": is not what was received"));
+        return absl::DataLossError(
+            absl::StrCat("stored log of build ", build.id(), ": is not what was received"));
       }
     }
   }
@@ -62,8 +64,10 @@ absl::Status Farm::Load() {
     const bool leased = lease != lease_of.end() && lease->second.attempt == build.build().attempt();
     if (!leased) {
       if (build.build().state() != v1::BUILD_STATE_QUEUED) turn.TakeBack(build);
-      if (build.cancel_reason) turn.Finish(build, {v1::OUTCOME_CANCELLED, *build.cancel_reason, std::nullopt});
-      else turn.Enqueue(build);
+      if (build.cancel_reason)
+        turn.Finish(build, {v1::OUTCOME_CANCELLED, *build.cancel_reason, std::nullopt});
+      else
+        turn.Enqueue(build);
       continue;
     }
     build.tracker.mutable_build().set_agent(lease->second.agent);
@@ -72,12 +76,14 @@ absl::Status Farm::Load() {
     auto finished = Replay(store, logs, build.tracker);
     build.feed = std::make_shared<BuildFeed>(build.build(), build.tracker.position());
     if (!finished.ok()) {
-      turn.EndAttempt(build, MakeError(v1::INFRASTRUCTURE_ERROR_CODE_HOST, std::string(finished.status().message()), true));
+      turn.EndAttempt(build, MakeError(v1::INFRASTRUCTURE_ERROR_CODE_HOST,
+                                       std::string(finished.status().message()), true));
     } else if (finished->has_value()) {
       turn.Complete(build, **finished);
     }
   }
-  spdlog::info("{} unfinished builds, {} leases, {} agents known", unfinished.size(), held.size(), known.size());
+  spdlog::info("{} unfinished builds, {} leases, {} agents known", unfinished.size(), held.size(),
+               known.size());
   return absl::OkStatus();
 }
 

@@ -66,7 +66,12 @@ class Farm {
  public:
   // `store`, `logs` and `clock` outlive it.
   Farm(Store& store_in, LogStore& logs_in, const Clock& clock_in, LeaseTimes times_in)
-      : store(store_in), logs(logs_in), clock(clock_in), times(times_in), leases(times.lease()), committer(store, logs) {}
+      : store(store_in),
+        logs(logs_in),
+        clock(clock_in),
+        times(times_in),
+        leases(times.lease()),
+        committer(store, logs) {}
 
   // Takes up where the last life of the master ended: builds, queue, leases, agents.
   absl::Status Load();
@@ -80,7 +85,6 @@ class Farm {
 
  private:
   friend class Turn;
-  
 
   Mutex mutex_;
   std::map<std::string, ActiveBuild, std::less<>> builds RW_GUARDED_BY(mutex_);

@@ -30,7 +30,8 @@ v1::Agent Show(Turn& turn, const Farm& farm, const KnownAgent& agent) {
   for (const LeaseRecord& lease : turn.leases().OfAgent(view.name)) shown.add_build_ids(lease.build_id);
   if (agent.session != nullptr) {
     const absl::Time heard = farm.clock.Wall() - Since(agent.session->heard_at, turn.now());
-    *shown.mutable_last_heard_at() = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(heard));
+    *shown.mutable_last_heard_at() =
+        google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(heard));
   }
   return shown;
 }
@@ -99,7 +100,8 @@ absl::StatusOr<v1::ExplainPendingResponse> Fleet::ExplainPending(const std::stri
   const ActiveBuild* build = turn.Find(id);
   const auto before = turn.queue().Before(id);
   if (build == nullptr || !before) {
-    return absl::FailedPreconditionError(absl::StrCat("build ", id, " does not wait: it has been given to an agent or has ended"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("build ", id, " does not wait: it has been given to an agent or has ended"));
   }
   return Explain(build->build().request(), turn.AgentViews(), *before);
 }

@@ -10,8 +10,8 @@
 
 namespace rootwright::master {
 
-// What the people who run the farm may do with agents. Thread-safe; calls that change something block until it
-// is durable. NotFound when no agent of the name ever registered.
+// What the people who run the farm may do with agents. Thread-safe; calls that change something block until
+// it is durable. NotFound when no agent of the name ever registered.
 class Fleet {
  public:
   explicit Fleet(Farm& farm) : farm_(farm) {}

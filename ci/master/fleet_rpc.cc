@@ -27,7 +27,8 @@ grpc::Status FleetRpc::ResumeAgent(grpc::ServerContext* /*context*/, const v1::R
   return Answer(fleet_.Resume(request->name()), response->mutable_agent());
 }
 
-grpc::Status FleetRpc::ExplainPending(grpc::ServerContext* /*context*/, const v1::ExplainPendingRequest* request,
+grpc::Status FleetRpc::ExplainPending(grpc::ServerContext* /*context*/,
+                                      const v1::ExplainPendingRequest* request,
                                       v1::ExplainPendingResponse* response) {
   const auto id = builds_.FullId(request->build_id());
   if (!id.ok()) return ToGrpc(id.status());

@@ -12,9 +12,10 @@ namespace rootwright::master {
 absl::StatusOr<LeaseTimes> LeaseTimes::Create(absl::Duration heartbeat, absl::Duration session_timeout,
                                               absl::Duration lease) {
   if (heartbeat <= absl::ZeroDuration() || session_timeout < 2 * heartbeat) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "session timeout of ", absl::FormatDuration(session_timeout), ": must be at least twice the heartbeat of ",
-        absl::FormatDuration(heartbeat), ", or one late heartbeat ends a session"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("session timeout of ", absl::FormatDuration(session_timeout),
+                     ": must be at least twice the heartbeat of ", absl::FormatDuration(heartbeat),
+                     ", or one late heartbeat ends a session"));
   }
   if (lease <= session_timeout) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -24,7 +25,8 @@ absl::StatusOr<LeaseTimes> LeaseTimes::Create(absl::Duration heartbeat, absl::Du
   return LeaseTimes(heartbeat, session_timeout, lease);
 }
 
-const LeaseRecord& Leases::Grant(const std::string& build_id, const std::string& agent, int attempt, Instant now) {
+const LeaseRecord& Leases::Grant(const std::string& build_id, const std::string& agent, int attempt,
+                                 Instant now) {
   LeaseRecord record{RandomHex(32), build_id, agent, attempt};
   std::string id = record.id;
   auto [entry, added] = entries_.emplace(id, Entry{std::move(record), Deadline::In(length_, now).instant()});
@@ -59,8 +61,9 @@ std::vector<LeaseRecord> Leases::OfAgent(absl::string_view agent) const {
 }
 
 int Leases::CountOfAgent(absl::string_view agent) const {
-  return static_cast<int>(std::count_if(entries_.begin(), entries_.end(),
-                                        [&](const auto& entry) { return entry.second.record.agent == agent; }));
+  return static_cast<int>(std::count_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+    return entry.second.record.agent == agent;
+  }));
 }
 
 std::vector<std::string> Leases::Expired(Instant now) const {

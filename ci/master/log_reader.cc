@@ -12,7 +12,8 @@ constexpr int64_t kPieceBytes = 256 << 10;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(const Submissions& builds, const v1::ReadLogRequest& request,
+absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(const Submissions& builds,
+                                                           const v1::ReadLogRequest& request,
                                                            std::weak_ptr<Waker> reader) {
   if (request.offset() < 0) return absl::InvalidArgumentError("read log: offset: must not be negative");
   RW_ASSIGN_OR_RETURN(const std::string id, builds.FullId(request.build_id()));
@@ -25,7 +26,8 @@ absl::StatusOr<Supply> LogReader::Next(v1::ReadLogResponse* response) {
   response->Clear();
   const auto log = builds_.FindLog(key_.build_id, key_.step);
   const auto feed = builds_.FeedOf(key_.build_id);
-  if (feed != nullptr && feed->closed()) return absl::UnavailableError("the master is going down; read on from the offset");
+  if (feed != nullptr && feed->closed())
+    return absl::UnavailableError("the master is going down; read on from the offset");
   // Rewound or tried again: what was read so far stays, the rest is another log.
   const bool same = log.ok() && log->attempt == key_.attempt;
   if (same && offset_ < log->bytes) {

@@ -16,7 +16,8 @@ namespace rootwright::master {
 class LogReader {
  public:
   // `reader` is woken when there may be more. NotFound when the step has not started.
-  static absl::StatusOr<std::unique_ptr<LogReader>> Open(const Submissions& builds, const v1::ReadLogRequest& request,
+  static absl::StatusOr<std::unique_ptr<LogReader>> Open(const Submissions& builds,
+                                                         const v1::ReadLogRequest& request,
                                                          std::weak_ptr<Waker> reader);
 
   absl::StatusOr<Supply> Next(v1::ReadLogResponse* response);

@@ -27,7 +27,9 @@ std::filesystem::path LogStore::FolderOf(const LogKey& key) const {
   return folder_ / key.build_id / std::to_string(key.attempt);
 }
 
-std::filesystem::path LogStore::PathOf(const LogKey& key) const { return FolderOf(key) / (key.step + ".log"); }
+std::filesystem::path LogStore::PathOf(const LogKey& key) const {
+  return FolderOf(key) / (key.step + ".log");
+}
 
 absl::StatusOr<LogStore::OpenLog*> LogStore::Open(const LogKey& key) {
   auto found = open_.find(key);

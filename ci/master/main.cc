@@ -49,13 +49,14 @@ int main(int argc, char** argv) {
 
   auto times = master::LeaseTimes::Create(options->heartbeat, options->session_timeout, options->lease);
   if (!times.ok()) return Complain(times.status(), kExitUsage);
-  auto server = master::Server::Start(
-      {options->listen, options->state, *times, options->max_artifact_bytes}, Clock::Real());
+  auto server = master::Server::Start({options->listen, options->state, *times, options->max_artifact_bytes},
+                                      Clock::Real());
   if (!server.ok()) return Complain(server.status(), kExitFailed);
   spdlog::info("rootwright-master {} serves {}, state in {}", master::kVersion, (*server)->address(),
                options->state.string());
   if (!options->address_file.empty()) {
-    const absl::Status written = WriteFileAtomically(options->address_file, absl::StrCat((*server)->address(), "\n"));
+    const absl::Status written =
+        WriteFileAtomically(options->address_file, absl::StrCat((*server)->address(), "\n"));
     if (!written.ok()) return Complain(written, kExitFailed);
   }
 

@@ -32,7 +32,8 @@ class Reasons {
   // `most` 0: nobody set a bound.
   void AddIfOver(absl::string_view what, int64_t wanted, int64_t most, std::string (*show)(int64_t)) {
     if (wanted <= 0 || most <= 0 || wanted <= most) return;
-    Add(Kind::KIND_RESOURCE, absl::StrCat("allows ", show(most), " of ", what, ", the build asks for ", show(wanted)));
+    Add(Kind::KIND_RESOURCE,
+        absl::StrCat("allows ", show(most), " of ", what, ", the build asks for ", show(wanted)));
   }
   std::vector<v1::PendingReason> Take() { return std::move(list_); }
 
@@ -47,7 +48,8 @@ void CheckTarget(const v1::BuildRequest& request, const v1::Capabilities& capabi
   for (const v1::TargetSupport& target : capabilities.targets()) {
     if (target.architecture() != request.target().architecture()) continue;
     architecture_fits = true;
-    const bool any = request.isolation() == v1::ISOLATION_UNSPECIFIED || request.isolation() == v1::ISOLATION_AUTO;
+    const bool any =
+        request.isolation() == v1::ISOLATION_UNSPECIFIED || request.isolation() == v1::ISOLATION_AUTO;
     if (!any && target.isolation() != request.isolation()) continue;
     isolation_fits = true;
     const auto& routines = target.routines();
@@ -57,7 +59,8 @@ void CheckTarget(const v1::BuildRequest& request, const v1::Capabilities& capabi
     reasons.Add(Kind::KIND_TARGET, absl::StrCat("offers ", TargetsOf(capabilities), ", not ", wanted));
   } else if (!isolation_fits) {
     const bool machine = request.isolation() == v1::ISOLATION_MACHINE;
-    reasons.Add(Kind::KIND_TARGET, absl::StrCat("offers ", wanted, " not in a ", machine ? "machine" : "container"));
+    reasons.Add(Kind::KIND_TARGET,
+                absl::StrCat("offers ", wanted, " not in a ", machine ? "machine" : "container"));
   } else if (!routine_fits) {
     reasons.Add(Kind::KIND_TARGET, absl::StrCat("does not offer ", routine, " builds for ", wanted));
   }
@@ -86,13 +89,15 @@ void CheckResources(const v1::BuildRequest& request, const AgentView& agent, Rea
   reasons.AddIfOver("processes", wanted.processes(), most.processes(), plain);
   reasons.AddIfOver("wall time", wanted.wall().seconds(), most.wall().seconds(), seconds);
   if (agent.free_disk_bytes >= 0 && wanted.disk_bytes() > agent.free_disk_bytes) {
-    reasons.Add(Kind::KIND_RESOURCE, absl::StrCat("has ", MiB(agent.free_disk_bytes), " of disk free, the build asks for ",
-                                                  MiB(wanted.disk_bytes())));
+    reasons.Add(Kind::KIND_RESOURCE,
+                absl::StrCat("has ", MiB(agent.free_disk_bytes), " of disk free, the build asks for ",
+                             MiB(wanted.disk_bytes())));
   }
 }
 
 std::string DrainedText(const AgentView& agent) {
-  std::string text = absl::StrCat("is drained since ", absl::FormatTime("%H:%M", agent.drained_at, absl::LocalTimeZone()));
+  std::string text =
+      absl::StrCat("is drained since ", absl::FormatTime("%H:%M", agent.drained_at, absl::LocalTimeZone()));
   if (!agent.drain_reason.empty()) absl::StrAppend(&text, ": \"", agent.drain_reason, "\"");
   return text;
 }
@@ -109,13 +114,15 @@ std::string Waits(const v1::ExplainPendingResponse& verdicts, const std::string&
 }
 
 bool EveryAgentHas(const v1::ExplainPendingResponse& verdicts, v1::PendingReason::Kind kind) {
-  return std::all_of(verdicts.agents().begin(), verdicts.agents().end(), [&](const v1::AgentVerdict& verdict) {
-    return std::any_of(verdict.reasons().begin(), verdict.reasons().end(),
-                       [&](const v1::PendingReason& reason) { return reason.kind() == kind; });
-  });
+  return std::all_of(
+      verdicts.agents().begin(), verdicts.agents().end(), [&](const v1::AgentVerdict& verdict) {
+        return std::any_of(verdict.reasons().begin(), verdict.reasons().end(),
+                           [&](const v1::PendingReason& reason) { return reason.kind() == kind; });
+      });
 }
 
-std::string Summary(const v1::ExplainPendingResponse& verdicts, const std::string& target, int builds_before) {
+std::string Summary(const v1::ExplainPendingResponse& verdicts, const std::string& target,
+                    int builds_before) {
   if (verdicts.agents().empty()) return "no agent has registered with this master yet";
   if (EveryAgentHas(verdicts, Kind::KIND_TARGET)) return absl::StrCat("no agent offers target ", target);
   for (const v1::AgentVerdict& verdict : verdicts.agents()) {
@@ -127,9 +134,9 @@ std::string Summary(const v1::ExplainPendingResponse& verdicts, const std::strin
   }
   if (EveryAgentHas(verdicts, Kind::KIND_LABEL)) return "no agent carries all the required labels";
   for (const v1::AgentVerdict& verdict : verdicts.agents()) {
-    const bool right_target = std::none_of(verdict.reasons().begin(), verdict.reasons().end(), [](const auto& reason) {
-      return reason.kind() == Kind::KIND_TARGET;
-    });
+    const bool right_target =
+        std::none_of(verdict.reasons().begin(), verdict.reasons().end(),
+                     [](const auto& reason) { return reason.kind() == Kind::KIND_TARGET; });
     if (right_target) {
       return absl::StrCat("no agent meets every requirement; ", verdict.agent(), " (offers ", target, ") ",
                           verdict.reasons(0).message());
@@ -149,7 +156,8 @@ std::vector<v1::PendingReason> ReasonsAgainst(const v1::BuildRequest& request, c
   if (!agent.connected) {
     reasons.Add(Kind::KIND_OFFLINE, "is not connected");
   } else if (agent.leased >= agent.capabilities.slots()) {
-    reasons.Add(Kind::KIND_BUSY, absl::StrFormat("is busy: %d of %d slots are taken", agent.leased, agent.capabilities.slots()));
+    reasons.Add(Kind::KIND_BUSY, absl::StrFormat("is busy: %d of %d slots are taken", agent.leased,
+                                                 agent.capabilities.slots()));
   }
   return reasons.Take();
 }
@@ -167,7 +175,8 @@ v1::ExplainPendingResponse Explain(const v1::BuildRequest& request, const std::v
   for (const AgentView& agent : agents) {
     v1::AgentVerdict* verdict = response.add_agents();
     verdict->set_agent(agent.name);
-    for (v1::PendingReason& reason : ReasonsAgainst(request, agent)) *verdict->add_reasons() = std::move(reason);
+    for (v1::PendingReason& reason : ReasonsAgainst(request, agent))
+      *verdict->add_reasons() = std::move(reason);
   }
   response.set_queue_position(builds_before);
   response.set_summary(Summary(response, NameOf(request.target().architecture()), builds_before));

@@ -21,7 +21,8 @@ absl::Status TakeTime(absl::string_view flag, const std::string& value, absl::Du
 
 absl::Status Take(absl::string_view flag, const std::string& value, Options* options) {
   if (flag == "--listen") {
-    if (!absl::StrContains(value, ':')) return Wrong(flag, value, "must be HOST:PORT; port 0 is any free one");
+    if (!absl::StrContains(value, ':'))
+      return Wrong(flag, value, "must be HOST:PORT; port 0 is any free one");
     options->listen = value;
   } else if (flag == "--state") {
     options->state = value;
@@ -94,7 +95,8 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
     } else if (i + 1 < arguments.size()) {
       value = arguments[++i];
     }
-    if (value.empty()) return absl::InvalidArgumentError(absl::StrCat("option ", flag, ": a value is missing"));
+    if (value.empty())
+      return absl::InvalidArgumentError(absl::StrCat("option ", flag, ": a value is missing"));
     RW_RETURN_IF_ERROR(Take(flag, value, &options));
   }
   return options;

@@ -12,11 +12,12 @@
 
 namespace rootwright::master {
 
-// The writing half of a reactor, the same for every stream of ours: one write in flight, messages pulled from a
-// source when the last one is out, Finish exactly once, after a cancel too (a reactor that does not finish then
-// hangs the server's shutdown). Base is grpc::ServerWriteReactor or grpc::ServerBidiReactor.
+// The writing half of a reactor, the same for every stream of ours: one write in flight, messages pulled from
+// a source when the last one is out, Finish exactly once, after a cancel too (a reactor that does not finish
+// then hangs the server's shutdown). Base is grpc::ServerWriteReactor or grpc::ServerBidiReactor.
 //
-// It owns itself from Launch until OnDone; others wake it through a weak_ptr, so that none wakes what is gone.
+// It owns itself from Launch until OnDone; others wake it through a weak_ptr, so that none wakes what is
+// gone.
 template <class Base, class Response>
 class PumpedStream : public Base, public Waker {
  public:

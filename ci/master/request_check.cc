@@ -80,9 +80,11 @@ void CheckSource(const v1::BuildRequest& request, Violations& violations) {
   }
   const v1::GitSource& source = request.source();
   violations.Require(!source.url().empty(), "request.source.url", "is required");
-  violations.Require(IsPrintable(source.url(), 2048), "request.source.url", "must be at most 2048 printable bytes");
+  violations.Require(IsPrintable(source.url(), 2048), "request.source.url",
+                     "must be at most 2048 printable bytes");
   violations.Require(source.url().rfind('-', 0) != 0, "request.source.url", "must not start with '-'");
-  violations.Require(IsPrintable(source.ref(), 256), "request.source.ref", "must be at most 256 printable bytes");
+  violations.Require(IsPrintable(source.ref(), 256), "request.source.ref",
+                     "must be at most 256 printable bytes");
   violations.Require(source.ref().rfind('-', 0) != 0, "request.source.ref", "must not start with '-'");
   violations.Require(IsRelativePath(source.path()) && source.path().size() <= 4096, "request.source.path",
                      "must be a relative path without '..'");
@@ -96,7 +98,8 @@ void CheckRootfs(const v1::RootfsBuild& rootfs, Violations& violations) {
                        absl::StrCat("request.rootfs.disabled_shortcuts[", i, "]"),
                        "must be the name of a shortcut, characters of [a-z0-9-]");
   }
-  violations.Require(rootfs.source_date().seconds() >= 0, "request.rootfs.source_date", "must not be before 1970");
+  violations.Require(rootfs.source_date().seconds() >= 0, "request.rootfs.source_date",
+                     "must not be before 1970");
 }
 
 void CheckCommand(const v1::CommandBuild& command, Violations& violations) {
@@ -106,39 +109,45 @@ void CheckCommand(const v1::CommandBuild& command, Violations& violations) {
     bytes += word.size() + 1;
     has_nul |= word.find('\0') != std::string::npos;
   }
-  violations.Require(command.argv_size() > 0 && !command.argv(0).empty(), "request.command.argv", "is required");
+  violations.Require(command.argv_size() > 0 && !command.argv(0).empty(), "request.command.argv",
+                     "is required");
   violations.Require(command.argv_size() <= 1024 && bytes <= 128 << 10, "request.command.argv",
                      "must be at most 1024 words and 128 KiB");
   violations.Require(!has_nul, "request.command.argv", "must not hold a zero byte");
-  violations.Require(command.environment_size() <= 256, "request.command.environment", "must be at most 256 variables");
+  violations.Require(command.environment_size() <= 256, "request.command.environment",
+                     "must be at most 256 variables");
   bytes = 0;
   for (const auto& [name, value] : command.environment()) {
     bytes += name.size() + value.size();
-    const bool plain = !name.empty() && name.find('=') == std::string::npos && name.find('\0') == std::string::npos &&
-                       value.find('\0') == std::string::npos;
-    violations.Require(plain, "request.command.environment", "names must not be empty or hold '=' or a zero byte");
+    const bool plain = !name.empty() && name.find('=') == std::string::npos &&
+                       name.find('\0') == std::string::npos && value.find('\0') == std::string::npos;
+    violations.Require(plain, "request.command.environment",
+                       "names must not be empty or hold '=' or a zero byte");
     if (!plain) break;
   }
   violations.Require(bytes <= 128 << 10, "request.command.environment", "must be at most 128 KiB");
   violations.Require(command.collect_size() <= 64, "request.command.collect", "must be at most 64 files");
   for (int i = 0; i < std::min(command.collect_size(), 64); ++i) {
     violations.Require(!command.collect(i).empty() && IsPrintable(command.collect(i), 4096),
-                       absl::StrCat("request.command.collect[", i, "]"), "must be a path of at most 4096 bytes");
+                       absl::StrCat("request.command.collect[", i, "]"),
+                       "must be a path of at most 4096 bytes");
   }
   violations.Require(IsPrintable(command.working_directory(), 4096), "request.command.working_directory",
                      "must be a path of at most 4096 bytes");
 }
 
-void CheckRange(int64_t value, int64_t least, int64_t most, absl::string_view field, absl::string_view description,
-                Violations& violations) {
+void CheckRange(int64_t value, int64_t least, int64_t most, absl::string_view field,
+                absl::string_view description, Violations& violations) {
   // 0: the agent's default.
   if (value != 0) violations.Require(value >= least && value <= most, field, description);
 }
 
-void CheckTime(bool present, const google::protobuf::Duration& time, absl::string_view field, Violations& violations) {
+void CheckTime(bool present, const google::protobuf::Duration& time, absl::string_view field,
+               Violations& violations) {
   if (!present) return;
-  const bool fits = time.seconds() >= 0 && time.nanos() >= 0 && time.nanos() < 1'000'000'000 &&
-                    (time.seconds() < kWallSecondsMax || (time.seconds() == kWallSecondsMax && time.nanos() == 0));
+  const bool fits =
+      time.seconds() >= 0 && time.nanos() >= 0 && time.nanos() < 1'000'000'000 &&
+      (time.seconds() < kWallSecondsMax || (time.seconds() == kWallSecondsMax && time.nanos() == 0));
   violations.Require(fits, field, "must be from 0 to 7 days");
 }
 
@@ -150,10 +159,12 @@ void CheckLimits(const v1::Limits& limits, Violations& violations) {
   CheckRange(limits.memory_bytes(), 64 * kMiB, 1024 * 1024 * kMiB, "request.limits.memory_bytes",
              "must be from 64 MiB to 1 TiB", violations);
   CheckRange(limits.vcpus(), 1, 8, "request.limits.vcpus", "must be from 1 to 8", violations);
-  CheckRange(limits.disk_bytes(), 64 * kMiB, kUnbounded, "request.limits.disk_bytes", "must be at least 64 MiB",
+  CheckRange(limits.disk_bytes(), 64 * kMiB, kUnbounded, "request.limits.disk_bytes",
+             "must be at least 64 MiB", violations);
+  CheckRange(limits.log_bytes(), 1, kUnbounded, "request.limits.log_bytes", "must not be negative",
              violations);
-  CheckRange(limits.log_bytes(), 1, kUnbounded, "request.limits.log_bytes", "must not be negative", violations);
-  CheckRange(limits.processes(), 1, kUnbounded, "request.limits.processes", "must not be negative", violations);
+  CheckRange(limits.processes(), 1, kUnbounded, "request.limits.processes", "must not be negative",
+             violations);
 }
 
 void CheckOutputs(const v1::BuildRequest& request, Violations& violations) {
@@ -186,8 +197,8 @@ void CheckForPeople(const v1::BuildRequest& request, Violations& violations) {
                      "must be at most 128 bytes of printable UTF-8");
   const v1::WithoutMaster& alone = request.without_master();
   CheckTime(alone.has_go_on_for(), alone.go_on_for(), "request.without_master.go_on_for", violations);
-  violations.Require(v1::WithoutMaster::Afterwards_IsValid(alone.afterwards()), "request.without_master.afterwards",
-                     "is not known to this master");
+  violations.Require(v1::WithoutMaster::Afterwards_IsValid(alone.afterwards()),
+                     "request.without_master.afterwards", "is not known to this master");
 }
 
 }  // namespace
@@ -195,15 +206,16 @@ void CheckForPeople(const v1::BuildRequest& request, Violations& violations) {
 bool IsPrintable(absl::string_view text, size_t max_bytes) {
   // Proto strings are valid UTF-8 already; what is left are control characters.
   return text.size() <= max_bytes && std::none_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
+           const auto byte = static_cast<unsigned char>(c);
+           return byte < 0x20 || byte == 0x7f;
+         });
 }
 
 absl::Status CheckRequest(const v1::SubmitBuildRequest& submit) {
   Violations violations;
   const v1::BuildRequest& request = submit.request();
-  violations.Require(submit.idempotency_key().size() <= 128, "idempotency_key", "must be at most 128 characters");
+  violations.Require(submit.idempotency_key().size() <= 128, "idempotency_key",
+                     "must be at most 128 characters");
   CheckTarget(request, violations);
   CheckSource(request, violations);
   switch (request.routine_case()) {

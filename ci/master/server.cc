@@ -34,8 +34,8 @@ absl::StatusOr<UniqueFd> LockFolder(const std::filesystem::path& folder) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return ErrnoStatus(errno, "open lock", path.string());
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  return absl::FailedPreconditionError(
-      absl::StrCat("state folder: ", folder.string(), ": another master uses it; end that one or give --state"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "state folder: ", folder.string(), ": another master uses it; end that one or give --state"));
 }
 
 // Agents and CLIs ping idle connections; by default gRPC would answer with GOAWAY.
@@ -94,8 +94,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   RW_RETURN_IF_ERROR(MakeFolders(options.state / "logs"));
   RW_ASSIGN_OR_RETURN(UniqueFd lock, LockFolder(options.state));
   RW_ASSIGN_OR_RETURN(auto store, Store::Open(options.state / "master.db"));
-  RW_ASSIGN_OR_RETURN(auto artifacts, ArtifactStore::Create(options.state / "artifacts", options.max_artifact_bytes));
-  auto parts = std::make_unique<Parts>(std::move(lock), std::move(store), std::move(artifacts), options, clock);
+  RW_ASSIGN_OR_RETURN(auto artifacts,
+                      ArtifactStore::Create(options.state / "artifacts", options.max_artifact_bytes));
+  auto parts =
+      std::make_unique<Parts>(std::move(lock), std::move(store), std::move(artifacts), options, clock);
   RW_RETURN_IF_ERROR(parts->farm.Load());
 
   grpc::EnableDefaultHealthCheckService(true);
@@ -112,16 +114,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.RegisterService(&parts->fleet_rpc);
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat("listen: ", options.listen, ": cannot be had; is another program there?"));
+    return absl::UnavailableError(
+        absl::StrCat("listen: ", options.listen, ": cannot be had; is another program there?"));
   }
   parts->address = absl::StrCat(options.listen.substr(0, options.listen.rfind(':')), ":", port);
   parts->server->GetHealthCheckService()->SetServingStatus(true);
   for (const char* service : {"AgentLinkService", "BuildService", "FleetService"}) {
     parts->server->GetHealthCheckService()->SetServingStatus(absl::StrCat("rootwright.v1.", service), true);
   }
-  parts->ticker = std::jthread([&sessions = parts->sessions, pause = options.times.heartbeat() / 4](std::stop_token stop) {
-    while (SleepFor(pause, stop).ok()) sessions.Tick();
-  });
+  parts->ticker = std::jthread(
+      [&sessions = parts->sessions, pause = options.times.heartbeat() / 4](std::stop_token stop) {
+        while (SleepFor(pause, stop).ok()) sessions.Tick();
+      });
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

@@ -22,12 +22,13 @@ google::protobuf::Duration Length(absl::Duration duration) {
 
 bool IsAgentName(absl::string_view name) {
   return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
-           c == '.' || c == '-';
+    return absl::ascii_islower(static_cast<unsigned char>(c)) ||
+           absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '.' || c == '-';
   });
 }
 
-v1::AttachResponse CancelMessage(const std::string& build_id, const std::string& lease_id, const std::string& reason) {
+v1::AttachResponse CancelMessage(const std::string& build_id, const std::string& lease_id,
+                                 const std::string& reason) {
   v1::AttachResponse message;
   message.mutable_cancel()->set_build_id(build_id);
   message.mutable_cancel()->set_lease_id(lease_id);
@@ -55,7 +56,8 @@ absl::Status Sessions::Receive(const std::shared_ptr<Session>& session, v1::Atta
   if (turn.closed()) return absl::UnavailableError("session: the master is going down");
   session->heard_at = turn.now();
   if (message.has_register_()) return Register(turn, session, message.register_());
-  if (session->agent.empty()) return absl::FailedPreconditionError("session: its first message must be Register");
+  if (session->agent.empty())
+    return absl::FailedPreconditionError("session: its first message must be Register");
   KnownAgent& agent = turn.agents()[session->agent];
   // Taken over by a newer session, which already said Goodbye here.
   if (agent.session != session) return absl::OkStatus();
@@ -80,7 +82,8 @@ absl::Status Sessions::Receive(const std::shared_ptr<Session>& session, v1::Atta
   return absl::OkStatus();
 }
 
-absl::Status Sessions::Register(Turn& turn, const std::shared_ptr<Session>& session, const v1::Register& message) {
+absl::Status Sessions::Register(Turn& turn, const std::shared_ptr<Session>& session,
+                                const v1::Register& message) {
   if (!session->agent.empty()) return absl::FailedPreconditionError("session: it is registered already");
   if (!IsAgentName(message.agent())) {
     return absl::InvalidArgumentError("register: agent: the name must be 1 to 63 characters of [a-z0-9.-]");
@@ -88,7 +91,8 @@ absl::Status Sessions::Register(Turn& turn, const std::shared_ptr<Session>& sess
   KnownAgent& agent = turn.agents()[message.agent()];
   if (agent.session != nullptr) {
     const bool same_process = agent.session->incarnation == message.incarnation();
-    turn.CloseSession(agent, absl::StrCat("another session of agent '", message.agent(), "' took over"), same_process);
+    turn.CloseSession(agent, absl::StrCat("another session of agent '", message.agent(), "' took over"),
+                      same_process);
   }
   session->agent = message.agent();
   session->incarnation = message.incarnation();
@@ -155,8 +159,9 @@ void Sessions::TakeBackForgotten(Turn& turn, const std::string& agent, const v1:
     ActiveBuild* build = turn.Find(lease.build_id);
     if (build == nullptr || build->lease_id != lease.id) continue;
     if (build->build().has_started_at() || build->build().last_sequence() > 0 || build->cancel_reason) {
-      turn.EndAttempt(*build, MakeError(v1::INFRASTRUCTURE_ERROR_CODE_LOST,
-                                        absl::StrCat("build lost: agent ", agent, ": came back without it"), true));
+      turn.EndAttempt(*build,
+                      MakeError(v1::INFRASTRUCTURE_ERROR_CODE_LOST,
+                                absl::StrCat("build lost: agent ", agent, ": came back without it"), true));
     } else {
       turn.TakeBack(*build);
     }
@@ -193,7 +198,8 @@ void Sessions::TakeLeaseReply(Turn& turn, KnownAgent& agent, const v1::LeaseRepl
     turn.Announce(*build);
     return;
   }
-  spdlog::warn("agent {} gave build {} back: {}", agent.record.agent.name(), build->build().id(), message.reason());
+  spdlog::warn("agent {} gave build {} back: {}", agent.record.agent.name(), build->build().id(),
+               message.reason());
   agent.refused_lease = true;
   if (build->cancel_reason) {
     turn.Finish(*build, {v1::OUTCOME_CANCELLED, *build->cancel_reason, std::nullopt});
@@ -237,9 +243,11 @@ void Sessions::TakeEvents(Turn& turn, Session& session, v1::EventBatch message) 
     if (finished) break;
   }
   if (rewound) {
-    spdlog::warn("build {}: a log does not agree; asking for events after {} again", build_id, rewound->sequence);
+    spdlog::warn("build {}: a log does not agree; asking for events after {} again", build_id,
+                 rewound->sequence);
     build->feed->Rewind(*rewound);
-    std::erase_if(taken, [&](const EventRecord& record) { return record.event->sequence() > rewound->sequence; });
+    std::erase_if(taken,
+                  [&](const EventRecord& record) { return record.event->sequence() > rewound->sequence; });
   }
   turn.WakeWatchers(*build);
   if (changed || rewound) turn.Save(*build);
@@ -263,7 +271,8 @@ void Sessions::TakeEvents(Turn& turn, Session& session, v1::EventBatch message) 
       });
   if (!broken.ok()) {
     turn.Send(session, CancelMessage(build_id, message.lease_id(), std::string(broken.message())));
-    turn.EndAttempt(*build, MakeError(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, std::string(broken.message()), false));
+    turn.EndAttempt(*build,
+                    MakeError(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, std::string(broken.message()), false));
   } else if (finished) {
     turn.Complete(*build, *finished);
   }
@@ -297,10 +306,10 @@ void Sessions::Tick() {
       turn.leases().End(id);
       continue;
     }
-    turn.EndAttempt(*build,
-                    MakeError(v1::INFRASTRUCTURE_ERROR_CODE_LOST,
-                              absl::StrCat("build lost: agent ", lease.agent, ": not heard of until its lease ran out"),
-                              true));
+    turn.EndAttempt(*build, MakeError(v1::INFRASTRUCTURE_ERROR_CODE_LOST,
+                                      absl::StrCat("build lost: agent ", lease.agent,
+                                                   ": not heard of until its lease ran out"),
+                                      true));
   }
   turn.Dispatch();
 }

@@ -68,7 +68,8 @@ absl::StatusOr<BuildRecord> BuildOfRow(const Statement& row, int build_column, i
 
 void Batch::Rewind(const std::string& build_id, EventPosition position) {
   const auto behind = [&](const EventRecord& record) {
-    return record.build_id == build_id && EventPosition{record.event->attempt(), record.event->sequence()} > position;
+    return record.build_id == build_id &&
+           EventPosition{record.event->attempt(), record.event->sequence()} > position;
   };
   std::erase_if(events, behind);
   auto [known, added] = rewinds.emplace(build_id, position);
@@ -107,18 +108,21 @@ absl::Status Store::Write(const Batch& batch) {
 
 absl::Status Store::WriteRows(const Batch& batch) {
   for (const auto& [id, record] : batch.builds) {
-    RW_ASSIGN_OR_RETURN(Statement put,
-                        writer_.Prepare("INSERT INTO builds(id, state, build, cancel_reason) VALUES(?, ?, ?, ?) "
-                                        "ON CONFLICT(id) DO UPDATE SET state = excluded.state, "
-                                        "build = excluded.build, cancel_reason = excluded.cancel_reason"));
+    RW_ASSIGN_OR_RETURN(
+        Statement put,
+        writer_.Prepare("INSERT INTO builds(id, state, build, cancel_reason) VALUES(?, ?, ?, ?) "
+                        "ON CONFLICT(id) DO UPDATE SET state = excluded.state, "
+                        "build = excluded.build, cancel_reason = excluded.cancel_reason"));
     put.Bind(id).Bind(record.build.state()).BindBlob(record.build.SerializeAsString());
     record.cancel_reason ? put.Bind(*record.cancel_reason) : put.BindNull();
     RW_RETURN_IF_ERROR(put.Run());
   }
   for (const auto& [name, record] : batch.agents) {
-    RW_ASSIGN_OR_RETURN(Statement put, writer_.Prepare("INSERT OR REPLACE INTO agents(name, agent, drained_at) "
-                                                       "VALUES(?, ?, ?)"));
-    RW_RETURN_IF_ERROR(put.Bind(name).BindBlob(record.agent.SerializeAsString()).Bind(record.drained_at).Run());
+    RW_ASSIGN_OR_RETURN(Statement put,
+                        writer_.Prepare("INSERT OR REPLACE INTO agents(name, agent, drained_at) "
+                                        "VALUES(?, ?, ?)"));
+    RW_RETURN_IF_ERROR(
+        put.Bind(name).BindBlob(record.agent.SerializeAsString()).Bind(record.drained_at).Run());
   }
   for (const auto& [id, lease] : batch.leases) {
     if (!lease) {
@@ -132,7 +136,8 @@ absl::Status Store::WriteRows(const Batch& batch) {
     RW_RETURN_IF_ERROR(put.Bind(id).Bind(lease->build_id).Bind(lease->agent).Bind(lease->attempt).Run());
   }
   for (const auto& [key, build_id] : batch.idempotency_keys) {
-    RW_ASSIGN_OR_RETURN(Statement put, writer_.Prepare("INSERT OR IGNORE INTO idempotency_keys(key, build_id) VALUES(?, ?)"));
+    RW_ASSIGN_OR_RETURN(
+        Statement put, writer_.Prepare("INSERT OR IGNORE INTO idempotency_keys(key, build_id) VALUES(?, ?)"));
     RW_RETURN_IF_ERROR(put.Bind(key).Bind(build_id).Run());
   }
   return absl::OkStatus();
@@ -140,15 +145,17 @@ absl::Status Store::WriteRows(const Batch& batch) {
 
 absl::Status Store::WriteEvents(const Batch& batch) {
   for (const auto& [build_id, position] : batch.rewinds) {
-    RW_ASSIGN_OR_RETURN(Statement drop,
-                        writer_.Prepare("DELETE FROM events WHERE build_id = ? AND (attempt, sequence) > (?, ?)"));
+    RW_ASSIGN_OR_RETURN(
+        Statement drop,
+        writer_.Prepare("DELETE FROM events WHERE build_id = ? AND (attempt, sequence) > (?, ?)"));
     RW_RETURN_IF_ERROR(drop.Bind(build_id).Bind(position.attempt).Bind(position.sequence).Run());
   }
   for (const EventRecord& record : batch.events) {
     const v1::BuildEvent& event = *record.event;
     // Replaced: after a rewind the same sequence may come twice within one batch.
-    RW_ASSIGN_OR_RETURN(Statement put, writer_.Prepare("INSERT OR REPLACE INTO events(build_id, attempt, sequence, "
-                                                       "log_size, event) VALUES(?, ?, ?, ?, ?)"));
+    RW_ASSIGN_OR_RETURN(Statement put,
+                        writer_.Prepare("INSERT OR REPLACE INTO events(build_id, attempt, sequence, "
+                                        "log_size, event) VALUES(?, ?, ?, ?, ?)"));
     put.Bind(record.build_id).Bind(event.attempt()).Bind(event.sequence());
     event.has_log_chunk() ? put.Bind(static_cast<int64_t>(event.log_chunk().data().size())) : put.BindNull();
     RW_RETURN_IF_ERROR(put.BindBlob(WithoutLogBytes(event)).Run());
@@ -158,7 +165,8 @@ absl::Status Store::WriteEvents(const Batch& batch) {
 
 absl::StatusOr<BuildRecord> Store::ReadBuild(absl::string_view id) const {
   MutexLock lock(read_mutex_);
-  RW_ASSIGN_OR_RETURN(Statement read, reader_.Prepare("SELECT build, cancel_reason FROM builds WHERE id = ?"));
+  RW_ASSIGN_OR_RETURN(Statement read,
+                      reader_.Prepare("SELECT build, cancel_reason FROM builds WHERE id = ?"));
   RW_ASSIGN_OR_RETURN(const bool row, read.Bind(id).Step());
   if (!row) return absl::NotFoundError(absl::StrCat("no build has the id ", id));
   return BuildOfRow(read, 0, 1);
@@ -201,8 +209,9 @@ absl::StatusOr<std::vector<std::pair<int64_t, v1::Build>>> Store::ListBuilds(
 
 absl::StatusOr<std::vector<BuildRecord>> Store::UnfinishedBuilds() const {
   MutexLock lock(read_mutex_);
-  RW_ASSIGN_OR_RETURN(Statement read,
-                      reader_.Prepare("SELECT build, cancel_reason FROM builds WHERE state != ? ORDER BY number"));
+  RW_ASSIGN_OR_RETURN(
+      Statement read,
+      reader_.Prepare("SELECT build, cancel_reason FROM builds WHERE state != ? ORDER BY number"));
   RW_ASSIGN_OR_RETURN(bool row, read.Bind(v1::BUILD_STATE_FINISHED).Step());
   std::vector<BuildRecord> records;
   while (row) {
@@ -213,13 +222,15 @@ absl::StatusOr<std::vector<BuildRecord>> Store::UnfinishedBuilds() const {
   return records;
 }
 
-absl::StatusOr<std::vector<Store::StoredEvent>> Store::ReadEvents(absl::string_view build_id, EventPosition after,
-                                                                  Chunks chunks, int limit) const {
+absl::StatusOr<std::vector<Store::StoredEvent>> Store::ReadEvents(absl::string_view build_id,
+                                                                  EventPosition after, Chunks chunks,
+                                                                  int limit) const {
   MutexLock lock(read_mutex_);
   RW_ASSIGN_OR_RETURN(
       Statement read,
-      reader_.Prepare("SELECT event, log_size FROM events WHERE build_id = ?1 AND (attempt, sequence) > (?2, ?3) "
-                      "AND (?4 = 0 OR log_size IS NULL) ORDER BY attempt, sequence LIMIT ?5"));
+      reader_.Prepare(
+          "SELECT event, log_size FROM events WHERE build_id = ?1 AND (attempt, sequence) > (?2, ?3) "
+          "AND (?4 = 0 OR log_size IS NULL) ORDER BY attempt, sequence LIMIT ?5"));
   read.Bind(build_id).Bind(after.attempt).Bind(after.sequence).Bind(chunks == Chunks::kOmit).Bind(limit);
   RW_ASSIGN_OR_RETURN(bool row, read.Step());
   std::vector<StoredEvent> events;

@@ -27,7 +27,8 @@ struct BuildRecord {
 
 struct EventRecord {
   std::string build_id;
-  // Shared with those who deliver it live. The bytes of a LogChunk are not in the database: LogStore has them.
+  // Shared with those who deliver it live. The bytes of a LogChunk are not in the database: LogStore has
+  // them.
   std::shared_ptr<const v1::BuildEvent> event;
 };
 
@@ -88,8 +89,8 @@ class Store {
   // The full id. NotFound when no id starts with the prefix, InvalidArgument when several do.
   absl::StatusOr<std::string> ResolveId(absl::string_view prefix) const;
   // Newest first, below the row `before` (0: from the newest). Each with its row.
-  absl::StatusOr<std::vector<std::pair<int64_t, v1::Build>>> ListBuilds(const std::vector<v1::BuildState>& states,
-                                                                        int64_t before, int limit) const;
+  absl::StatusOr<std::vector<std::pair<int64_t, v1::Build>>> ListBuilds(
+      const std::vector<v1::BuildState>& states, int64_t before, int limit) const;
   // All that are not FINISHED, oldest first.
   absl::StatusOr<std::vector<BuildRecord>> UnfinishedBuilds() const;
 

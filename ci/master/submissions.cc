@@ -80,9 +80,11 @@ absl::StatusOr<v1::SubmitBuildResponse> Submissions::Repeat(const std::string& b
   v1::SubmitBuildResponse response;
   RW_ASSIGN_OR_RETURN(*response.mutable_build(), Get(build_id));
   response.set_already_submitted(true);
-  if (google::protobuf::util::MessageDifferencer::Equals(response.build().request(), request.request())) return response;
+  if (google::protobuf::util::MessageDifferencer::Equals(response.build().request(), request.request()))
+    return response;
   return absl::AlreadyExistsError(absl::StrCat("submit: idempotency key '", request.idempotency_key(),
-                                               "': build ", build_id, " was made with it from another request"));
+                                               "': build ", build_id,
+                                               " was made with it from another request"));
 }
 
 absl::StatusOr<std::string> Submissions::BuildOfKey(const std::string& key) const {
@@ -140,7 +142,8 @@ absl::StatusOr<std::string> Submissions::FullId(absl::string_view id) const {
   if (id.empty()) return absl::InvalidArgumentError("build id: it is empty");
   for (const char c : id) {
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')) continue;
-    return absl::NotFoundError(absl::StrCat("no build has the id '", id, "': ids are lower-case hexadecimal digits"));
+    return absl::NotFoundError(
+        absl::StrCat("no build has the id '", id, "': ids are lower-case hexadecimal digits"));
   }
   return farm_.store.ResolveId(id);
 }
@@ -210,17 +213,20 @@ absl::StatusOr<std::unique_ptr<BuildWatcher>> Submissions::Watch(const v1::Watch
   if (request.attempt() > 0) attempt = request.attempt();
   feed->Subscribe(std::move(reader));
   const EventPosition after{attempt, std::max<int64_t>(request.from_sequence(), 1) - 1};
-  return std::make_unique<BuildWatcher>(std::move(feed), farm_.store, farm_.logs, after,
-                                        request.omit_log_chunks() ? Store::Chunks::kOmit : Store::Chunks::kKeep);
+  return std::make_unique<BuildWatcher>(
+      std::move(feed), farm_.store, farm_.logs, after,
+      request.omit_log_chunks() ? Store::Chunks::kOmit : Store::Chunks::kKeep);
 }
 
-absl::StatusOr<Submissions::StepLog> Submissions::FindLog(const std::string& full_id, absl::string_view step) const {
+absl::StatusOr<Submissions::StepLog> Submissions::FindLog(const std::string& full_id,
+                                                          absl::string_view step) const {
   const auto find = [&](const v1::Build& build) -> absl::StatusOr<StepLog> {
     for (const v1::StepSummary& summary : build.steps()) {
       if (summary.name() != step) continue;
       return StepLog{build.attempt(), summary.log_bytes(), summary.state() == v1::STEP_STATE_RUNNING};
     }
-    return absl::NotFoundError(absl::StrCat("read log: build ", full_id, ": step '", step, "' has not started"));
+    return absl::NotFoundError(
+        absl::StrCat("read log: build ", full_id, ": step '", step, "' has not started"));
   };
   {
     Turn turn(farm_);

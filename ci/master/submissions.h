@@ -42,7 +42,8 @@ class Submissions {
 
  private:
   absl::StatusOr<std::string> NewId() const;
-  absl::StatusOr<v1::SubmitBuildResponse> Repeat(const std::string& build_id, const v1::SubmitBuildRequest& request);
+  absl::StatusOr<v1::SubmitBuildResponse> Repeat(const std::string& build_id,
+                                                 const v1::SubmitBuildRequest& request);
   // The build made under this key lately or ever; empty when there is none.
   absl::StatusOr<std::string> BuildOfKey(const std::string& key) const;
 

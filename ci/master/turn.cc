@@ -37,7 +37,11 @@ ActiveBuild* Turn::Find(absl::string_view build_id) {
 ActiveBuild& Turn::Add(BuildRecord record) {
   const std::string id = record.build.id();
   auto feed = std::make_shared<BuildFeed>(record.build, EventPosition{record.build.attempt(), 0});
-  ActiveBuild build{BuildTracker(std::move(record.build)), std::move(feed), std::move(record.cancel_reason), "", "",
+  ActiveBuild build{BuildTracker(std::move(record.build)),
+                    std::move(feed),
+                    std::move(record.cancel_reason),
+                    "",
+                    "",
                     ++farm_.submissions};
   return builds().insert_or_assign(id, std::move(build)).first->second;
 }
@@ -110,7 +114,8 @@ void Turn::EndLease(ActiveBuild& build) {
 
 void Turn::EndAttempt(ActiveBuild& build, const v1::InfrastructureError& error) {
   const int attempt = build.build().attempt();
-  spdlog::warn("build {} attempt {} on {}: {}", build.build().id(), attempt, build.build().agent(), error.message());
+  spdlog::warn("build {} attempt {} on {}: {}", build.build().id(), attempt, build.build().agent(),
+               error.message());
   if (build.cancel_reason) {
     Finish(build, {v1::OUTCOME_CANCELLED, *build.cancel_reason, std::nullopt});
     return;
@@ -186,7 +191,9 @@ void Turn::CloseSession(KnownAgent& agent, absl::string_view reason, bool reconn
 
 void Turn::Save(const ActiveBuild& build, Committer::Urgency urgency) {
   farm_.committer.Add(
-      [&](Batch& batch) { batch.builds[build.build().id()] = {build.build(), build.cancel_reason}; },
+      [&](Batch& batch) {
+        batch.builds[build.build().id()] = {build.build(), build.cancel_reason};
+      },
       build.build().ByteSizeLong(), urgency);
 }
 
@@ -207,7 +214,8 @@ AgentView Turn::ViewOf(const KnownAgent& agent) const {
   view.capabilities = agent.record.agent.capabilities();
   view.connected = agent.session != nullptr;
   view.drained = agent.record.drained_at != 0 || agent.drained_by_itself;
-  view.drain_reason = agent.record.drained_at != 0 ? agent.record.agent.drain_reason() : agent.own_drain_reason;
+  view.drain_reason =
+      agent.record.drained_at != 0 ? agent.record.agent.drain_reason() : agent.own_drain_reason;
   view.drained_at = absl::FromUnixSeconds(agent.record.drained_at);
   view.leased = farm_.leases.CountOfAgent(view.name);
   view.free_disk_bytes = agent.free_disk_bytes;

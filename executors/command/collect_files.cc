@@ -40,7 +40,8 @@ class CollectFiles : public Step {
     const std::string name = std::filesystem::path(path).filename().string();
     for (const ArtifactFile& other : state_.artifacts) {
       if (other.name == name) {
-        return StepResult::Failed(absl::StrCat("collect files: ", wanted, ": another file is called ", name, ", too"));
+        return StepResult::Failed(
+            absl::StrCat("collect files: ", wanted, ": another file is called ", name, ", too"));
       }
     }
     const absl::StatusOr<std::string> content =

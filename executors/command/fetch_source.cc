@@ -34,6 +34,8 @@ class FetchSourceStep : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> MakeFetchSource(CommandState& state) { return std::make_unique<FetchSourceStep>(state); }
+std::unique_ptr<Step> MakeFetchSource(CommandState& state) {
+  return std::make_unique<FetchSourceStep>(state);
+}
 
 }  // namespace rootwright

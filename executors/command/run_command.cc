@@ -34,8 +34,9 @@ class RunCommand : public Step {
                          {"LANG", "C.UTF-8"}};
     for (const auto& [key, value] : state_.request.variables) command.variables[key] = value;
     command.working_directory = state_.working_directory();
-    RW_ASSIGN_OR_RETURN(const CommandResult ran, state_.preparation.environment->Run(command, context.LogSink(),
-                                                                                    context.deadline, context.stop));
+    RW_ASSIGN_OR_RETURN(
+        const CommandResult ran,
+        state_.preparation.environment->Run(command, context.LogSink(), context.deadline, context.stop));
     StepResult result;
     result.cpu = ran.cpu;
     result.peak_memory_bytes = ran.peak_memory_bytes;
@@ -59,8 +60,8 @@ class RunCommand : public Step {
     RW_ASSIGN_OR_RETURN(const CommandResult made,
                         environment().Run(command, context.LogSink(), context.deadline, context.stop));
     if (made.ok()) return absl::OkStatus();
-    return absl::InternalError(absl::StrCat("make the working folder: ", state_.working_directory(), ": exit ",
-                                            made.exit_code));
+    return absl::InternalError(
+        absl::StrCat("make the working folder: ", state_.working_directory(), ": exit ", made.exit_code));
   }
 
   // File by file: sources of commands are small. Links are made by one command at the end, so
@@ -91,7 +92,8 @@ class RunCommand : public Step {
                               std::filesystem::perms::none;
       context.reporter.Progress({0, 0, "copying", relative});
       RW_RETURN_IF_ERROR(environment().PutFile(absl::StrCat(state_.working_directory(), "/", relative),
-                                               executable ? 0755 : 0644, content, context.deadline, context.stop));
+                                               executable ? 0755 : 0644, content, context.deadline,
+                                               context.stop));
     }
     if (error) return ErrnoStatus(error.value(), "read", state_.source.folder.string());
     RW_RETURN_IF_ERROR(MakeLinks(links, context));
@@ -101,9 +103,10 @@ class RunCommand : public Step {
   absl::Status MakeLinks(const std::vector<std::string>& links, StepContext& context) {
     if (links.empty()) return absl::OkStatus();
     EnvironmentCommand command;
-    command.argv = {"/bin/sh", "-ec",
-                    "while [ $# -gt 0 ]; do mkdir -p \"$(dirname \"./$2\")\"; ln -s -- \"$1\" \"./$2\"; shift 2; done",
-                    "links"};
+    command.argv = {
+        "/bin/sh", "-ec",
+        "while [ $# -gt 0 ]; do mkdir -p \"$(dirname \"./$2\")\"; ln -s -- \"$1\" \"./$2\"; shift 2; done",
+        "links"};
     command.argv.insert(command.argv.end(), links.begin(), links.end());
     command.variables = {{"PATH", "/usr/bin:/bin"}};
     command.working_directory = state_.working_directory();

@@ -53,15 +53,16 @@ absl::Status CopyBytes(int from, int to, int64_t size, const std::filesystem::pa
   while (offset < size) {
     const ssize_t copied = copy_file_range(from, &offset, to, nullptr, static_cast<size_t>(size - offset), 0);
     if (copied < 0) return ErrnoStatus(errno, "copy the archive to", archive.string());
-    if (copied == 0) return absl::DataLossError(absl::StrCat("copy the archive to: ", archive.string(), ": too short"));
+    if (copied == 0)
+      return absl::DataLossError(absl::StrCat("copy the archive to: ", archive.string(), ": too short"));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<int64_t> WriteChangeArchive(GuestChannel& channel, const std::string& upper, absl::string_view disk,
-                                           Deadline deadline, std::stop_token stop) {
+absl::StatusOr<int64_t> WriteChangeArchive(GuestChannel& channel, const std::string& upper,
+                                           absl::string_view disk, Deadline deadline, std::stop_token stop) {
   EnvironmentCommand command;
   command.argv = {"/bin/sh", "-c", kScript, "sh", upper, std::string(disk)};
   command.variables = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C"}};
@@ -81,7 +82,8 @@ absl::StatusOr<int64_t> WriteChangeArchive(GuestChannel& channel, const std::str
 absl::Status CopyChangeArchive(const std::filesystem::path& disk_file, int64_t size,
                                const std::filesystem::path& archive) {
   const auto refuse = [&](absl::string_view why) {
-    return absl::DataLossError(absl::StrCat("copy the archive from: ", disk_file.string(), ": ", size, " bytes: ", why));
+    return absl::DataLossError(
+        absl::StrCat("copy the archive from: ", disk_file.string(), ": ", size, " bytes: ", why));
   };
   const UniqueFd disk(open(disk_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!disk) return ErrnoStatus(errno, "open", disk_file.string());
@@ -93,7 +95,8 @@ absl::Status CopyChangeArchive(const std::filesystem::path& disk_file, int64_t s
   if (pread(disk.get(), tail, sizeof tail, size - 2 * kBlock) != static_cast<ssize_t>(sizeof tail)) {
     return ErrnoStatus(errno, "read", disk_file.string());
   }
-  if (std::any_of(tail, tail + sizeof tail, [](char c) { return c != 0; })) return refuse("it does not end there");
+  if (std::any_of(tail, tail + sizeof tail, [](char c) { return c != 0; }))
+    return refuse("it does not end there");
   const UniqueFd to(open(archive.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!to) return ErrnoStatus(errno, "create", archive.string());
   const absl::Status copied = CopyBytes(disk.get(), to.get(), size, archive);

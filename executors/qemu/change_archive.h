@@ -18,8 +18,8 @@ namespace rootwright {
 // since one that QEMU writes to a file is several times faster than the channel. Overlayfs'
 // marks (opaque folders, whiteouts), capabilities and users' attributes are kept. The guest's
 // number is not trusted: CopyChangeArchive checks it.
-absl::StatusOr<int64_t> WriteChangeArchive(GuestChannel& channel, const std::string& upper, absl::string_view disk,
-                                           Deadline deadline, std::stop_token stop);
+absl::StatusOr<int64_t> WriteChangeArchive(GuestChannel& channel, const std::string& upper,
+                                           absl::string_view disk, Deadline deadline, std::stop_token stop);
 
 // Copies the first `size` bytes of the disk's raw file to the new file `archive`. DataLoss
 // when they cannot be a whole archive.

@@ -39,7 +39,8 @@ const char* PackageOfEmulator(Architecture architecture) {
 HostCheck CheckLibvirt(LibvirtConnection& connection) {
   const absl::StatusOr<std::string> version = connection.DaemonVersion();
   if (version.ok()) {
-    return {"libvirt", HostCheck::Result::kOk, absl::StrCat("libvirt ", *version, " (", connection.uri(), ")"), ""};
+    return {"libvirt", HostCheck::Result::kOk,
+            absl::StrCat("libvirt ", *version, " (", connection.uri(), ")"), ""};
   }
   const std::string remedy = FindProgram("libvirtd").empty()
                                  ? "apt-get install libvirt-daemon-system"
@@ -49,7 +50,8 @@ HostCheck CheckLibvirt(LibvirtConnection& connection) {
 
 HostCheck CheckEmulator(Architecture architecture) {
   const ArchitectureNames& names = NamesOf(architecture);
-  HostCheck check{absl::StrCat(names.debian, " machines"), HostCheck::Result::kOk, FindProgram(names.qemu), ""};
+  HostCheck check{absl::StrCat(names.debian, " machines"), HostCheck::Result::kOk, FindProgram(names.qemu),
+                  ""};
   if (!check.finding.empty()) return check;
   check.result = HostCheck::Result::kFailed;
   check.finding = absl::StrCat(names.qemu, " is missing");
@@ -74,7 +76,8 @@ HostCheck CheckImageTools() {
 HostCheck DescribeKvm(const absl::Status& probed) {
   if (probed.ok()) return {"KVM", HostCheck::Result::kOk, "a test guest booted", ""};
   const bool no_qemu = absl::StrContains(probed.message(), "qemu-system-");
-  return {"KVM", HostCheck::Result::kDegraded, absl::StrCat(std::string(probed.message()), "; using emulation"),
+  return {"KVM", HostCheck::Result::kDegraded,
+          absl::StrCat(std::string(probed.message()), "; using emulation"),
           no_qemu ? absl::StrCat("apt-get install ", PackageOfEmulator(HostArchitecture())) : ""};
 }
 

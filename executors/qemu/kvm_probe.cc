@@ -55,7 +55,7 @@ absl::Status ProbeKvm(Architecture host, std::stop_token stop) {
   const Guest guest = host == Architecture::kAmd64 ? Amd64Guest(file) : Arm64Guest(file);
   RW_RETURN_IF_ERROR(WriteFileAtomically(file, guest.image));
   SubprocessSpec spec;
-  spec.argv = {NamesOf(host).qemu, "-accel", "kvm", "-m",    "64",        "-nodefaults",
+  spec.argv = {NamesOf(host).qemu, "-accel", "kvm",      "-m",   "64",        "-nodefaults",
                "-display",         "none",   "-monitor", "none", "-no-reboot"};
   spec.argv.insert(spec.argv.end(), guest.arguments.begin(), guest.arguments.end());
   const absl::StatusOr<SubprocessResult> result = RunSubprocess(spec, Deadline::In(kLimit), stop);

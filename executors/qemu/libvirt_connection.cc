@@ -40,7 +40,8 @@ absl::StatusOr<Domain> LookUp(virConnectPtr link, absl::string_view what, const 
 // that hangs. The thread then goes on until libvirt returns, which is why `call` owns all that
 // it uses.
 template <typename T>
-absl::StatusOr<T> Bounded(absl::Duration limit, absl::string_view what, std::function<absl::StatusOr<T>()> call) {
+absl::StatusOr<T> Bounded(absl::Duration limit, absl::string_view what,
+                          std::function<absl::StatusOr<T>()> call) {
   auto task = std::make_shared<std::packaged_task<absl::StatusOr<T>()>>(std::move(call));
   std::future<absl::StatusOr<T>> answer = task->get_future();
   std::thread([task] { (*task)(); }).detach();
@@ -109,8 +110,10 @@ absl::StatusOr<Link> LibvirtConnection::State::Open() {
   RW_ASSIGN_OR_RETURN(Link link, Bounded<Link>(limit, absl::StrCat("connect to ", settings_.uri),
                                                [uri = settings_.uri]() -> absl::StatusOr<Link> {
                                                  const virConnectPtr opened = virConnectOpen(uri.c_str());
-                                                 if (opened == nullptr) return LibvirtStatus("connect to", uri);
-                                                 return Link(opened, [](virConnectPtr end) { virConnectClose(end); });
+                                                 if (opened == nullptr)
+                                                   return LibvirtStatus("connect to", uri);
+                                                 return Link(opened,
+                                                             [](virConnectPtr end) { virConnectClose(end); });
                                                }));
   // The callbacks hold this object weakly: they belong to the link and go with it.
   using Weak = std::weak_ptr<State>;
@@ -227,7 +230,8 @@ void LibvirtConnection::State::Lose(virConnectPtr link, absl::string_view why) {
 absl::Status LibvirtConnection::State::Judge(const Link& link, absl::Status status) {
   if (status.ok() || virConnectIsAlive(link.get()) == 1) return status;
   Lose(link.get(), "the connection was lost");
-  return absl::UnavailableError(absl::StrCat("libvirt: ", settings_.uri, ": ", std::string(status.message())));
+  return absl::UnavailableError(
+      absl::StrCat("libvirt: ", settings_.uri, ": ", std::string(status.message())));
 }
 
 uint64_t LibvirtConnection::State::Add(const std::string& domain, DomainListener listener) {
@@ -285,12 +289,14 @@ template <typename T>
 absl::StatusOr<T> LibvirtConnection::Call(absl::string_view what,
                                           std::function<absl::StatusOr<T>(virConnect*)> call) {
   RW_ASSIGN_OR_RETURN(Link link, state_->Current());
-  absl::StatusOr<T> result = Bounded<T>(state_->settings().call_limit, what, [link, call] { return call(link.get()); });
+  absl::StatusOr<T> result =
+      Bounded<T>(state_->settings().call_limit, what, [link, call] { return call(link.get()); });
   if (result.ok()) return result;
   return state_->Judge(link, result.status());
 }
 
-absl::StatusOr<std::unique_ptr<LibvirtConnection>> LibvirtConnection::Create(const LibvirtSettings& settings) {
+absl::StatusOr<std::unique_ptr<LibvirtConnection>> LibvirtConnection::Create(
+    const LibvirtSettings& settings) {
   RW_ASSIGN_OR_RETURN(std::shared_ptr<LibvirtEventLoop> loop, LibvirtEventLoop::Share());
   auto state = std::make_shared<State>(settings, std::move(loop));
   std::thread([state] { state->Keep(); }).detach();
@@ -322,21 +328,25 @@ absl::StatusOr<std::string> LibvirtConnection::Capabilities() {
 
 absl::Status LibvirtConnection::CreateDomain(const std::string& name, const std::string& xml) {
   const std::string what = absl::StrCat("create domain: ", name);
-  return Call<bool>(what, [name, xml](virConnect* link) -> absl::StatusOr<bool> {
-           const Domain domain(virDomainCreateXML(link, xml.c_str(), VIR_DOMAIN_NONE));
-           if (domain == nullptr) return LibvirtStatus("create domain", name);
-           return true;
-         }).status();
+  return Call<bool>(what,
+                    [name, xml](virConnect* link) -> absl::StatusOr<bool> {
+                      const Domain domain(virDomainCreateXML(link, xml.c_str(), VIR_DOMAIN_NONE));
+                      if (domain == nullptr) return LibvirtStatus("create domain", name);
+                      return true;
+                    })
+      .status();
 }
 
 absl::Status LibvirtConnection::DestroyDomain(const std::string& name) {
-  return Call<bool>(absl::StrCat("destroy domain: ", name), [name](virConnect* link) -> absl::StatusOr<bool> {
-           RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "destroy domain", name));
-           if (virDomainDestroyFlags(domain.get(), VIR_DOMAIN_DESTROY_DEFAULT) == 0) return true;
-           // It ended by itself between the two calls.
-           if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID) return true;
-           return LibvirtStatus("destroy domain", name);
-         }).status();
+  return Call<bool>(absl::StrCat("destroy domain: ", name),
+                    [name](virConnect* link) -> absl::StatusOr<bool> {
+                      RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "destroy domain", name));
+                      if (virDomainDestroyFlags(domain.get(), VIR_DOMAIN_DESTROY_DEFAULT) == 0) return true;
+                      // It ended by itself between the two calls.
+                      if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID) return true;
+                      return LibvirtStatus("destroy domain", name);
+                    })
+      .status();
 }
 
 absl::StatusOr<absl::Duration> LibvirtConnection::DomainCpuTime(const std::string& name) {
@@ -344,35 +354,38 @@ absl::StatusOr<absl::Duration> LibvirtConnection::DomainCpuTime(const std::strin
   return Call<absl::Duration>(what, [name](virConnect* link) -> absl::StatusOr<absl::Duration> {
     RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "ask for the CPU time of domain", name));
     virDomainInfo info{};
-    if (virDomainGetInfo(domain.get(), &info) < 0) return LibvirtStatus("ask for the CPU time of domain", name);
+    if (virDomainGetInfo(domain.get(), &info) < 0)
+      return LibvirtStatus("ask for the CPU time of domain", name);
     return absl::Nanoseconds(static_cast<int64_t>(info.cpuTime));
   });
 }
 
 absl::StatusOr<std::string> LibvirtConnection::DomainDescription(const std::string& name) {
-  return Call<std::string>(absl::StrCat("describe domain: ", name), [name](virConnect* link) -> absl::StatusOr<std::string> {
-    RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "describe domain", name));
-    const std::unique_ptr<char, decltype(&free)> xml(virDomainGetXMLDesc(domain.get(), 0), &free);
-    if (xml == nullptr) return LibvirtStatus("describe domain", name);
-    return std::string(xml.get());
-  });
+  return Call<std::string>(
+      absl::StrCat("describe domain: ", name), [name](virConnect* link) -> absl::StatusOr<std::string> {
+        RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "describe domain", name));
+        const std::unique_ptr<char, decltype(&free)> xml(virDomainGetXMLDesc(domain.get(), 0), &free);
+        if (xml == nullptr) return LibvirtStatus("describe domain", name);
+        return std::string(xml.get());
+      });
 }
 
 absl::StatusOr<std::vector<std::string>> LibvirtConnection::ListDomains(absl::string_view prefix) {
   using Names = std::vector<std::string>;
-  return Call<Names>("list domains", [prefix = std::string(prefix)](virConnect* link) -> absl::StatusOr<Names> {
-    virDomainPtr* found = nullptr;
-    const int count = virConnectListAllDomains(link, &found, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-    if (count < 0) return LibvirtStatus("list domains", "");
-    Names names;
-    for (int i = 0; i < count; ++i) {
-      const Domain domain(found[i]);
-      const std::string name = virDomainGetName(domain.get());
-      if (absl::StartsWith(name, prefix)) names.push_back(name);
-    }
-    free(found);
-    return names;
-  });
+  return Call<Names>(
+      "list domains", [prefix = std::string(prefix)](virConnect* link) -> absl::StatusOr<Names> {
+        virDomainPtr* found = nullptr;
+        const int count = virConnectListAllDomains(link, &found, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+        if (count < 0) return LibvirtStatus("list domains", "");
+        Names names;
+        for (int i = 0; i < count; ++i) {
+          const Domain domain(found[i]);
+          const std::string name = virDomainGetName(domain.get());
+          if (absl::StartsWith(name, prefix)) names.push_back(name);
+        }
+        free(found);
+        return names;
+      });
 }
 
 std::unique_ptr<LibvirtConnection::Subscription> LibvirtConnection::Listen(const std::string& domain,

@@ -47,8 +47,8 @@ absl::Status LibvirtStatus(absl::string_view what, absl::string_view object) {
   const bool known = error != nullptr && error->message != nullptr;
   const absl::StatusCode code = error == nullptr ? absl::StatusCode::kInternal : CodeOf(*error);
   const std::string message = known ? error->message : "unknown error";
-  return absl::Status(code, absl::StrCat(what, ": ", object, object.empty() ? "" : ": ",
-                                         absl::StripSuffix(message, "\n")));
+  return absl::Status(
+      code, absl::StrCat(what, ": ", object, object.empty() ? "" : ": ", absl::StripSuffix(message, "\n")));
 }
 
 }  // namespace rootwright

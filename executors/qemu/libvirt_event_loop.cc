@@ -42,7 +42,8 @@ absl::StatusOr<std::shared_ptr<LibvirtEventLoop>> LibvirtEventLoop::Share() {
     process.registered = true;
   }
   std::shared_ptr<LibvirtEventLoop> loop(new LibvirtEventLoop);
-  loop->wake_ = virEventAddTimeout(-1, [](int, void*) {}, nullptr, nullptr);
+  loop->wake_ = virEventAddTimeout(
+      -1, [](int, void*) {}, nullptr, nullptr);
   if (loop->wake_ < 0) return LibvirtStatus("add a timer to the event loop", "");
   // Signals are for the program's own threads.
   sigset_t all;

@@ -50,10 +50,11 @@ absl::Status LetPass(const std::filesystem::path& folder) {
     if ((info.st_mode & S_IXOTH) != 0) continue;
     if (at != folder) {
       return absl::FailedPreconditionError(
-          absl::StrCat("make the machine's files: ", folder.string(), ": QEMU's user cannot pass ", at.string(),
-                       ": chmod o+x ", at.string(), ", or choose another work folder"));
+          absl::StrCat("make the machine's files: ", folder.string(), ": QEMU's user cannot pass ",
+                       at.string(), ": chmod o+x ", at.string(), ", or choose another work folder"));
     }
-    if (chmod(at.c_str(), info.st_mode | S_IXOTH) != 0) return ErrnoStatus(errno, "set the mode of", at.string());
+    if (chmod(at.c_str(), info.st_mode | S_IXOTH) != 0)
+      return ErrnoStatus(errno, "set the mode of", at.string());
   }
   return absl::OkStatus();
 }
@@ -73,9 +74,9 @@ std::string FormatBytes(int64_t bytes) {
 
 absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage& image, Deadline deadline) {
   if (socket().string().size() > kMaxSocketPath) {
-    return absl::FailedPreconditionError(absl::StrCat("make the machine's files: ", socket().string(), ": ",
-                                                      socket().string().size(), " bytes, a socket's path has at most ",
-                                                      kMaxSocketPath, ": choose a shorter work folder"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "make the machine's files: ", socket().string(), ": ", socket().string().size(),
+        " bytes, a socket's path has at most ", kMaxSocketPath, ": choose a shorter work folder"));
   }
   RW_ASSIGN_OR_RETURN(const int64_t kernel_bytes, SizeOf(image.kernel));
   RW_ASSIGN_OR_RETURN(const int64_t initrd_bytes, SizeOf(image.initrd));
@@ -97,14 +98,16 @@ absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage&
 
 absl::Status MachineFiles::Remove() {
   absl::Status status;
-  std::vector<std::filesystem::path> paths = {kernel(), initrd(), root_disk(), tree_disk(), out_disk(), socket()};
+  std::vector<std::filesystem::path> paths = {kernel(),    initrd(),   root_disk(),
+                                              tree_disk(), out_disk(), socket()};
   std::error_code error;
   // virtlogd keeps old consoles beside the present one.
   for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
     if (entry.path().filename().string().rfind("console.log", 0) == 0) paths.push_back(entry.path());
   }
   for (const std::filesystem::path& path : paths) {
-    if (unlink(path.c_str()) != 0 && errno != ENOENT) status.Update(ErrnoStatus(errno, "remove", path.string()));
+    if (unlink(path.c_str()) != 0 && errno != ENOENT)
+      status.Update(ErrnoStatus(errno, "remove", path.string()));
   }
   return status;
 }
@@ -114,7 +117,8 @@ std::string MachineFiles::ConsoleTail() const {
   if (!fd) return "  (no console)";
   const off_t size = lseek(fd.get(), 0, SEEK_END);
   std::string text(kTailBytes, '\0');
-  const ssize_t got = pread(fd.get(), text.data(), text.size(), std::max<off_t>(0, size - static_cast<off_t>(kTailBytes)));
+  const ssize_t got =
+      pread(fd.get(), text.data(), text.size(), std::max<off_t>(0, size - static_cast<off_t>(kTailBytes)));
   text.resize(got > 0 ? static_cast<size_t>(got) : 0);
   for (char& c : text) {
     if (c != '\n' && (c < 0x20 || c == 0x7f)) c = c == '\r' ? ' ' : '?';

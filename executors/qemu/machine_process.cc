@@ -24,7 +24,8 @@ std::string CommandLine(const std::filesystem::path& process) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-bool IsMachine(const std::string& command_line, const std::string& domain, const std::filesystem::path& disk) {
+bool IsMachine(const std::string& command_line, const std::string& domain,
+               const std::filesystem::path& disk) {
   return absl::StrContains(command_line, "qemu-system-") &&
          absl::StrContains(command_line, absl::StrCat("guest=", domain, ",")) &&
          absl::StrContains(command_line, absl::StrCat("\"filename\":\"", disk.string(), "\""));
@@ -45,14 +46,17 @@ absl::StatusOr<UniqueFd> FindMachineProcess(const std::string& domain, const std
   return absl::NotFoundError(absl::StrCat("find the process of domain: ", domain, ": there is none"));
 }
 
-absl::Status KillMachineProcess(const std::string& domain, const std::filesystem::path& disk, Deadline deadline) {
+absl::Status KillMachineProcess(const std::string& domain, const std::filesystem::path& disk,
+                                Deadline deadline) {
   const absl::StatusOr<UniqueFd> process = FindMachineProcess(domain, disk);
   if (!process.ok()) return absl::OkStatus();
   if (syscall(SYS_pidfd_send_signal, process->get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) {
     return ErrnoStatus(errno, "kill the process of domain", domain);
   }
   const StopFd never{std::stop_token()};
-  return WaitFor(process->get(), POLLIN, deadline, never, absl::StrCat("kill the process of domain: ", domain)).status();
+  return WaitFor(process->get(), POLLIN, deadline, never,
+                 absl::StrCat("kill the process of domain: ", domain))
+      .status();
 }
 
 }  // namespace rootwright

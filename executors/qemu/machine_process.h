@@ -15,6 +15,7 @@ namespace rootwright {
 absl::StatusOr<UniqueFd> FindMachineProcess(const std::string& domain, const std::filesystem::path& disk);
 
 // Kills it and waits for its end. OK when there is none. PermissionDenied without the right to.
-absl::Status KillMachineProcess(const std::string& domain, const std::filesystem::path& disk, Deadline deadline);
+absl::Status KillMachineProcess(const std::string& domain, const std::filesystem::path& disk,
+                                Deadline deadline);
 
 }  // namespace rootwright

@@ -25,24 +25,24 @@ namespace rootwright {
 class QemuEnvironment : public Environment {
  public:
   // Makes the files. InvalidArgument for a spec that no machine can have; else MachineFiles' errors.
-  static absl::StatusOr<std::unique_ptr<QemuEnvironment>> Create(const EnvironmentSpec& spec, const MachineImage& image,
-                                                                 const QemuSettings& settings,
-                                                                 DomainSpec::Accelerator accelerator,
-                                                                 std::shared_ptr<LibvirtConnection> connection);
+  static absl::StatusOr<std::unique_ptr<QemuEnvironment>> Create(
+      const EnvironmentSpec& spec, const MachineImage& image, const QemuSettings& settings,
+      DomainSpec::Accelerator accelerator, std::shared_ptr<LibvirtConnection> connection);
   ~QemuEnvironment() override;
 
   absl::Status Reach(Deadline deadline, std::stop_token stop) override;
-  absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink, Deadline deadline,
-                                    std::stop_token stop) override;
+  absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink,
+                                    Deadline deadline, std::stop_token stop) override;
   absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
                        std::stop_token stop) override;
   absl::StatusOr<std::string> GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
                                       std::stop_token stop) override;
   // The tree becomes the read-only lower layer of an overlay whose upper layer is on the
   // machine's root disk.
-  absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink, Deadline deadline,
-                                         std::stop_token stop) override;
-  absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline, std::stop_token stop) override;
+  absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
+                                         Deadline deadline, std::stop_token stop) override;
+  absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
+                             std::stop_token stop) override;
   absl::StatusOr<absl::Duration> CpuTime() override;
   absl::Status End(absl::Duration grace) override;
   void Kill() override;

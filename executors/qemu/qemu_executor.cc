@@ -14,7 +14,8 @@ namespace rootwright {
 
 absl::StatusOr<std::unique_ptr<QemuExecutor>> QemuExecutor::Create(const QemuSettings& settings,
                                                                    MachineImages& images) {
-  RW_ASSIGN_OR_RETURN(std::shared_ptr<LibvirtConnection> connection, LibvirtConnection::Create(settings.libvirt));
+  RW_ASSIGN_OR_RETURN(std::shared_ptr<LibvirtConnection> connection,
+                      LibvirtConnection::Create(settings.libvirt));
   return std::unique_ptr<QemuExecutor>(new QemuExecutor(settings, images, std::move(connection)));
 }
 
@@ -30,7 +31,8 @@ absl::StatusOr<ImageInfo> QemuExecutor::PrepareImage(Architecture architecture, 
   const auto on_line = [&](absl::string_view line) {
     if (log) log(OutputStream::kStdout, absl::StrCat(line, "\n"));
   };
-  RW_ASSIGN_OR_RETURN(const MachineImage image, images_.Prepare(architecture, on_progress, on_line, std::move(stop)));
+  RW_ASSIGN_OR_RETURN(const MachineImage image,
+                      images_.Prepare(architecture, on_progress, on_line, std::move(stop)));
   return ImageInfo{.name = image.name, .digest = image.digest};
 }
 
@@ -40,8 +42,8 @@ absl::StatusOr<std::unique_ptr<Environment>> QemuExecutor::CreateEnvironment(con
   RW_ASSIGN_OR_RETURN(const MachineImage image,
                       images_.Prepare(spec.architecture, ignore, ignore, std::stop_token()));
   const bool native = spec.architecture == HostArchitecture();
-  const auto accelerator = native && Kvm(std::stop_token()).ok() ? DomainSpec::Accelerator::kKvm
-                                                                 : DomainSpec::Accelerator::kTcg;
+  const auto accelerator =
+      native && Kvm(std::stop_token()).ok() ? DomainSpec::Accelerator::kKvm : DomainSpec::Accelerator::kTcg;
   return QemuEnvironment::Create(spec, image, settings_, accelerator, connection_);
 }
 

@@ -20,7 +20,8 @@ namespace rootwright {
 class QemuExecutor : public Executor {
  public:
   // Works also while libvirt is not there yet: CheckHealth and Inspect then say so.
-  static absl::StatusOr<std::unique_ptr<QemuExecutor>> Create(const QemuSettings& settings, MachineImages& images);
+  static absl::StatusOr<std::unique_ptr<QemuExecutor>> Create(const QemuSettings& settings,
+                                                              MachineImages& images);
 
   absl::StatusOr<ImageInfo> PrepareImage(Architecture architecture, const ProgressSink& progress,
                                          const OutputSink& log, std::stop_token stop) override;
@@ -33,7 +34,8 @@ class QemuExecutor : public Executor {
   absl::Status CheckHealth() override;
 
  private:
-  QemuExecutor(const QemuSettings& settings, MachineImages& images, std::shared_ptr<LibvirtConnection> connection);
+  QemuExecutor(const QemuSettings& settings, MachineImages& images,
+               std::shared_ptr<LibvirtConnection> connection);
 
   // Whether the host's own architecture runs under KVM; probed once.
   absl::Status Kvm(std::stop_token stop);

@@ -19,8 +19,8 @@ class ArchiveRootfs : public Step {
   absl::StatusOr<bool> Check(StepContext&) override { return state_.archived; }
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
-    RW_RETURN_IF_ERROR(
-        state_.preparation.environment->ExportChanges(state_.paths.changes(), context.deadline, context.stop));
+    RW_RETURN_IF_ERROR(state_.preparation.environment->ExportChanges(state_.paths.changes(), context.deadline,
+                                                                     context.stop));
     RW_ASSIGN_OR_RETURN(const OverlayChanges changes,
                         ApplyOverlayChanges(state_.paths.changes(), state_.paths.tree(), OverlayLimits{},
                                             context.deadline, context.stop));
@@ -36,7 +36,8 @@ class ArchiveRootfs : public Step {
   absl::Status Verify(StepContext&) override {
     std::error_code error;
     if (!std::filesystem::exists(state_.paths.tree() / kTreeWorkFolder, error)) return absl::OkStatus();
-    return absl::InternalError(absl::StrCat("archive rootfs: /", kTreeWorkFolder, ": is still in the result"));
+    return absl::InternalError(
+        absl::StrCat("archive rootfs: /", kTreeWorkFolder, ": is still in the result"));
   }
 
  private:

@@ -17,7 +17,8 @@ namespace {
 // What belongs to the making of a root filesystem and not to what it is. Keys and machine
 // identity go, too: every device that boots from the result must make its own (systemd does
 // it for an empty /etc/machine-id).
-constexpr char kCleanUp[] = R"(rm -rf /.rootwright /var/lib/apt/lists/* /var/lib/apt/lists/.??* /var/cache/apt/*.bin \
+constexpr char kCleanUp[] =
+    R"(rm -rf /.rootwright /var/lib/apt/lists/* /var/lib/apt/lists/.??* /var/cache/apt/*.bin \
   /var/cache/apt/archives/*.deb /var/log/apt /var/log/bootstrap.log /var/log/alternatives.log /var/log/dpkg.log \
   /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /etc/*- /var/lib/systemd/random-seed \
   /var/lib/dbus/machine-id /tmp/* /var/tmp/*
@@ -32,7 +33,8 @@ if [ -f /etc/machine-id ]; then : > /etc/machine-id; fi
 
 // Keys that the packages' scripts made in the build would be the same on every device. Those
 // that an overlay brought (named in "$@") are the user's wish and stay.
-constexpr char kRemoveHostKeys[] = R"(for key in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/dropbear_*_host_key; do
+constexpr char kRemoveHostKeys[] =
+    R"(for key in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/dropbear_*_host_key; do
   [ -e "$key" ] || continue
   for kept; do [ "$kept" != "$key" ] || continue 2; done
   rm "$key"
@@ -58,10 +60,12 @@ class CleanUp : public Step {
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     std::string script = absl::StrCat("set --", Quoted(KeysFromOverlays()), "\n", kRemoveHostKeys, kCleanUp);
     // Ours only: an overlay may have replaced it.
-    absl::StrAppend(&script, "if grep -qs 'Placed by Rootwright' /", kPolicyPath, "; then rm /", kPolicyPath, "; fi\n");
+    absl::StrAppend(&script, "if grep -qs 'Placed by Rootwright' /", kPolicyPath, "; then rm /", kPolicyPath,
+                    "; fi\n");
     RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {script, "", {}, {}, {}}));
     if (absl::StrContains(outcome.tail.LastLines(20), "removed /etc/ssh/ssh_host_")) {
-      context.reporter.Warn("ssh host keys removed: each device must make its own, e.g. by 'ssh-keygen -A' at boot");
+      context.reporter.Warn(
+          "ssh host keys removed: each device must make its own, e.g. by 'ssh-keygen -A' at boot");
     }
     StepResult result;
     AddUse(outcome.result, result);

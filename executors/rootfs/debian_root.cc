@@ -21,7 +21,8 @@ std::filesystem::path ProgramBesideUs(const char* name) {
 
 class AptDebianRoot : public DebianRoot {
  public:
-  AptDebianRoot(RootfsHost host, Architecture architecture) : host_(std::move(host)), architecture_(architecture) {}
+  AptDebianRoot(RootfsHost host, Architecture architecture)
+      : host_(std::move(host)), architecture_(architecture) {}
 
   absl::StatusOr<AptPlan> Resolve(const AptSettings& settings, const std::vector<RequestedPackage>& packages,
                                   Deadline deadline, std::stop_token stop) override {
@@ -29,14 +30,17 @@ class AptDebianRoot : public DebianRoot {
     RW_RETURN_IF_ERROR(apt.Update(deadline, stop));
     std::vector<std::string> wanted;
     for (const RequestedPackage& package : packages) {
-      wanted.push_back(package.version.empty() ? package.name : absl::StrCat(package.name, "=", package.version));
+      wanted.push_back(package.version.empty() ? package.name
+                                               : absl::StrCat(package.name, "=", package.version));
     }
     // As mmdebstrap's default variant has it: priorities by pattern, and apt for later.
     return apt.Resolve({"?essential", "?priority(required)", "apt"}, wanted, deadline, stop);
   }
 
-  absl::StatusOr<std::vector<std::filesystem::path>> Download(const AptSettings& settings, const AptPlan& plan,
-                                                              const Apt::Progress& progress, Deadline deadline,
+  absl::StatusOr<std::vector<std::filesystem::path>> Download(const AptSettings& settings,
+                                                              const AptPlan& plan,
+                                                              const Apt::Progress& progress,
+                                                              Deadline deadline,
                                                               std::stop_token stop) override {
     return AptFor(settings).Download(plan, progress, deadline, std::move(stop));
   }
@@ -58,7 +62,8 @@ class AptDebianRoot : public DebianRoot {
   Apt AptFor(const AptSettings& settings) const {
     const std::string sources =
         absl::StrCat(host_.apt_mirror, " ", settings.suite, " ", absl::StrJoin(settings.components, " "));
-    const std::string folder = absl::StrCat(NamesOf(architecture_).debian, "-", Sha256::Of(sources).substr(0, 12));
+    const std::string folder =
+        absl::StrCat(NamesOf(architecture_).debian, "-", Sha256::Of(sources).substr(0, 12));
     return Apt(host_.package_cache / folder, architecture_,
                {{host_.apt_mirror, settings.suite, settings.components, host_.apt_keyring}});
   }

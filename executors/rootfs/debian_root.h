@@ -22,19 +22,21 @@ class DebianRoot {
 
   // What the specification needs on an empty system: its packages, the essential and
   // required ones, and apt. Nothing is downloaded but the indexes.
-  virtual absl::StatusOr<AptPlan> Resolve(const AptSettings& settings, const std::vector<RequestedPackage>& packages,
-                                          Deadline deadline, std::stop_token stop) = 0;
+  virtual absl::StatusOr<AptPlan> Resolve(const AptSettings& settings,
+                                          const std::vector<RequestedPackage>& packages, Deadline deadline,
+                                          std::stop_token stop) = 0;
 
   // Has all packages of the plan here.
   virtual absl::StatusOr<std::vector<std::filesystem::path>> Download(const AptSettings& settings,
                                                                       const AptPlan& plan,
                                                                       const Apt::Progress& progress,
-                                                                      Deadline deadline, std::stop_token stop) = 0;
+                                                                      Deadline deadline,
+                                                                      std::stop_token stop) = 0;
 
   // Makes `tree` from them: every package "unpacked", none configured.
   virtual absl::Status Unpack(const AptPlan& plan, const std::vector<std::filesystem::path>& debs,
-                              const std::filesystem::path& tree, const Apt::Progress& progress, Deadline deadline,
-                              std::stop_token stop) = 0;
+                              const std::filesystem::path& tree, const Apt::Progress& progress,
+                              Deadline deadline, std::stop_token stop) = 0;
 };
 
 struct RootfsHost;

@@ -56,10 +56,12 @@ std::optional<DpkgStatus::Change> DpkgStatus::ReadLine(absl::string_view line) {
     const size_t colon = second.find(':');
     const absl::string_view why =
         colon == absl::string_view::npos ? second : absl::StripAsciiWhitespace(second.substr(colon + 1));
-    if (!failure_.has_value()) failure_ = Failure{WithoutArchitecture(first), std::string(why), ExitCodeIn(why)};
+    if (!failure_.has_value())
+      failure_ = Failure{WithoutArchitecture(first), std::string(why), ExitCodeIn(why)};
     return std::nullopt;
   }
-  const bool configured = second == "installed" || second == "triggers-pending" || second == "triggers-awaited";
+  const bool configured =
+      second == "installed" || second == "triggers-pending" || second == "triggers-awaited";
   if (!configured || installed_.size() >= kMostPackages) return std::nullopt;
   if (!installed_.insert(std::string(first)).second) return std::nullopt;
   return Change{"configured", WithoutArchitecture(first)};

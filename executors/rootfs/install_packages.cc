@@ -75,8 +75,8 @@ class InstallPackages : public Step {
       if (left_out.count(package.name) != 0) continue;
       // Multi-Arch: same has the architecture in the name; the one that exists is run.
       for (const std::string& qualifier : {std::string(), absl::StrCat(":", package.architecture)}) {
-        absl::StrAppend(package.name == "base-passwd" ? &first : &others, package.name, " /var/lib/dpkg/info/",
-                        package.name, qualifier, ".preinst\n");
+        absl::StrAppend(package.name == "base-passwd" ? &first : &others, package.name,
+                        " /var/lib/dpkg/info/", package.name, qualifier, ".preinst\n");
       }
     }
     return first + others;
@@ -85,8 +85,8 @@ class InstallPackages : public Step {
   absl::Status RunPreinsts(StepContext& context, StepResult& result) {
     std::string package;
     int code = 0;
-    TargetScript script{absl::StrCat("ARCHITECTURE=", NamesOf(state_.request.environment.architecture).debian, "\n",
-                                     kRunPreinsts),
+    TargetScript script{absl::StrCat("ARCHITECTURE=", NamesOf(state_.request.environment.architecture).debian,
+                                     "\n", kRunPreinsts),
                         PreinstList(),
                         {},
                         {},
@@ -106,8 +106,8 @@ class InstallPackages : public Step {
     if (outcome.result.ok()) return absl::OkStatus();
     code = outcome.result.exit_code;
     Fail(result, outcome, code,
-         absl::StrCat("install_packages: ", package, ": its pre-installation script failed (", outcome.Ending(),
-                      "): ", outcome.tail.LastLines(3)));
+         absl::StrCat("install_packages: ", package, ": its pre-installation script failed (",
+                      outcome.Ending(), "): ", outcome.tail.LastLines(3)));
     return absl::OkStatus();
   }
 
@@ -133,12 +133,13 @@ class InstallPackages : public Step {
       Fail(result, outcome, failure.exit_code,
            absl::StrCat("install_packages: ", failure.package, ": ",
                         dependency ? failure.why
-                                   : absl::StrCat("its post-installation script failed (exit ", failure.exit_code, ")"),
+                                   : absl::StrCat("its post-installation script failed (exit ",
+                                                  failure.exit_code, ")"),
                         failed_output.empty() ? "" : ": ", failed_output));
     } else {
       Fail(result, outcome, outcome.result.exit_code,
-           absl::StrCat("install_packages: dpkg --configure failed (", outcome.Ending(), "): ",
-                        outcome.tail.LastLines(3)));
+           absl::StrCat("install_packages: dpkg --configure failed (", outcome.Ending(),
+                        "): ", outcome.tail.LastLines(3)));
     }
     return absl::OkStatus();
   }
@@ -169,6 +170,8 @@ class InstallPackages : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> MakeInstallPackages(RootfsState& state) { return std::make_unique<InstallPackages>(state); }
+std::unique_ptr<Step> MakeInstallPackages(RootfsState& state) {
+  return std::make_unique<InstallPackages>(state);
+}
 
 }  // namespace rootwright

@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<InstalledPackage>> ReadDpkgStatus(const std::filesyst
   how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   const UniqueFd fd(static_cast<int>(syscall(SYS_openat2, root.get(), kStatusFile, &how, sizeof how)));
-  if (!fd) return absl::DataLossError(absl::StrCat("read dpkg's database: ", shown, ": no such file in the result"));
+  if (!fd)
+    return absl::DataLossError(absl::StrCat("read dpkg's database: ", shown, ": no such file in the result"));
   RW_ASSIGN_OR_RETURN(const std::string text, ReadFile(absl::StrCat("/proc/self/fd/", fd.get()), kMostBytes));
   std::vector<InstalledPackage> packages;
   for (absl::string_view paragraph : absl::StrSplit(text, "\n\n", absl::SkipWhitespace())) {
@@ -50,7 +51,8 @@ absl::StatusOr<std::vector<InstalledPackage>> ReadDpkgStatus(const std::filesyst
     for (absl::string_view line : absl::StrSplit(paragraph, '\n')) {
       if (!absl::StartsWith(line, " ")) ReadField(line, package);
     }
-    if (package.name.empty()) return absl::DataLossError(absl::StrCat("read dpkg's database: ", shown, ": damaged"));
+    if (package.name.empty())
+      return absl::DataLossError(absl::StrCat("read dpkg's database: ", shown, ": damaged"));
     packages.push_back(std::move(package));
   }
   std::sort(packages.begin(), packages.end(), [](const InstalledPackage& a, const InstalledPackage& b) {

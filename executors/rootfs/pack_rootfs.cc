@@ -49,7 +49,8 @@ class PackRootfs : public Step {
       std::error_code error;
       const std::uintmax_t size = std::filesystem::file_size(artifact.path, error);
       if (error || static_cast<int64_t>(size) != artifact.size_bytes) {
-        return absl::DataLossError(absl::StrCat("pack rootfs: ", artifact.path.string(), ": is not there whole"));
+        return absl::DataLossError(
+            absl::StrCat("pack rootfs: ", artifact.path.string(), ": is not there whole"));
       }
     }
     return absl::OkStatus();
@@ -65,7 +66,8 @@ class PackRootfs : public Step {
   absl::StatusOr<StepResult> PackAll(StepContext& context) {
     const absl::StatusOr<std::vector<InstalledPackage>> packages = ReadDpkgStatus(state_.paths.tree());
     // A command of the specification may have removed it.
-    if (absl::IsDataLoss(packages.status())) return StepResult::Failed(std::string(packages.status().message()));
+    if (absl::IsDataLoss(packages.status()))
+      return StepResult::Failed(std::string(packages.status().message()));
     RW_RETURN_IF_ERROR(packages.status());
     for (const PackFormat format : state_.request.outputs) RW_RETURN_IF_ERROR(PackOne(format, context));
     std::string sums;
@@ -93,8 +95,8 @@ class PackRootfs : public Step {
     const PackProgress progress = [&](int64_t bytes, absl::string_view) {
       context.reporter.Progress({bytes >> 20, 0, "packing", absl::StrCat(names.name, ", MiB")});
     };
-    RW_ASSIGN_OR_RETURN(const PackResult packed, PackTree(state_.paths.tree(), artifact.path, options, progress,
-                                                          context.deadline, context.stop));
+    RW_ASSIGN_OR_RETURN(const PackResult packed, PackTree(state_.paths.tree(), artifact.path, options,
+                                                          progress, context.deadline, context.stop));
     for (const std::string& warning : packed.warnings) context.reporter.Warn(warning);
     artifact.size_bytes = packed.size_bytes;
     artifact.sha256 = packed.sha256;

@@ -22,10 +22,12 @@ class PostInstall : public Step {
   Place place() const override { return Place::kEnvironment; }
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
-    RW_ASSIGN_OR_RETURN(const TargetOutcome placed, RunInTarget(state_, context, {kPlaceOverlay, "", {}, {}, {}}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome placed,
+                        RunInTarget(state_, context, {kPlaceOverlay, "", {}, {}, {}}));
     if (!placed.result.ok()) {
-      return StepResult::Failed(absl::StrCat(kPostInstallOverlay, ": cannot be placed: ", placed.tail.LastLines(2)),
-                                placed.result.exit_code, placed.result.signal);
+      return StepResult::Failed(
+          absl::StrCat(kPostInstallOverlay, ": cannot be placed: ", placed.tail.LastLines(2)),
+          placed.result.exit_code, placed.result.signal);
     }
     RW_ASSIGN_OR_RETURN(StepResult result,
                         RunUserCommands(state_, context, name(), state_.specification.post_install_commands));

@@ -32,10 +32,12 @@ class PreInstall : public Step {
       RW_ASSIGN_OR_RETURN(const StepResult placed, PlaceOverlays());
       if (!placed.ok()) return placed;
       context.reporter.Progress({0, 0, "importing", ""});
-      RW_ASSIGN_OR_RETURN(state_.root, state_.preparation.environment->ImportTree(
-                                           state_.paths.tree(), context.LogSink(), context.deadline, context.stop));
+      RW_ASSIGN_OR_RETURN(state_.root,
+                          state_.preparation.environment->ImportTree(state_.paths.tree(), context.LogSink(),
+                                                                     context.deadline, context.stop));
     }
-    RW_ASSIGN_OR_RETURN(const TargetOutcome mounted, RunInTarget(state_, context, {kMountWhatIsMissing, "", {}, {}, {}}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome mounted,
+                        RunInTarget(state_, context, {kMountWhatIsMissing, "", {}, {}, {}}));
     if (!mounted.result.ok()) {
       return absl::InternalError(absl::StrCat("make /proc and /dev in the target: ", mounted.Ending(), ": ",
                                               mounted.tail.LastLines(2)));
@@ -53,8 +55,8 @@ class PreInstall : public Step {
       };
     };
     RW_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> debs,
-                        state_.debian->Download(state_.specification.apt, state_.plan, progress("downloading"),
-                                                context.deadline, context.stop));
+                        state_.debian->Download(state_.specification.apt, state_.plan,
+                                                progress("downloading"), context.deadline, context.stop));
     RW_RETURN_IF_ERROR(state_.debian->Unpack(state_.plan, debs, state_.paths.tree(), progress("unpacking"),
                                              context.deadline, context.stop));
     return AddTreeFiles(state_.paths.tree(), state_.specification.apt, state_.host.apt_mirror);

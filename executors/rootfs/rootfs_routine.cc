@@ -64,21 +64,22 @@ class RootfsRoutine : public Routine {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutineWith(const RootfsRequest& request, const RootfsHost& host,
-                                                               Executor& executor,
+absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutineWith(const RootfsRequest& request,
+                                                               const RootfsHost& host, Executor& executor,
                                                                std::unique_ptr<DebianRoot> debian) {
   const std::vector<std::string> known = ShortcutNames();
   for (const std::string& name : request.disabled_shortcuts) {
     if (name == "all" || std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("disabled shortcuts: '", name, "': unknown; there are all, ", absl::StrJoin(known, ", ")));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "disabled shortcuts: '", name, "': unknown; there are all, ", absl::StrJoin(known, ", ")));
   }
   return std::make_unique<RootfsRoutine>(request, host, executor, std::move(debian));
 }
 
-absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request, const RootfsHost& host,
-                                                           Executor& executor) {
-  return MakeRootfsRoutineWith(request, host, executor, MakeAptDebianRoot(host, request.environment.architecture));
+absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request,
+                                                           const RootfsHost& host, Executor& executor) {
+  return MakeRootfsRoutineWith(request, host, executor,
+                               MakeAptDebianRoot(host, request.environment.architecture));
 }
 
 }  // namespace rootwright

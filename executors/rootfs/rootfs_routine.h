@@ -46,7 +46,7 @@ struct RootfsHost {
 // reach_environment, pre_install, install_packages, post_install, clean_up, archive_rootfs,
 // pack_rootfs.
 // InvalidArgument when the request names an unknown shortcut.
-absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request, const RootfsHost& host,
-                                                           Executor& executor);
+absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request,
+                                                           const RootfsHost& host, Executor& executor);
 
 }  // namespace rootwright

@@ -9,8 +9,8 @@
 namespace rootwright {
 
 // MakeRootfsRoutine with another source of Debian trees; for tests.
-absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutineWith(const RootfsRequest& request, const RootfsHost& host,
-                                                               Executor& executor,
+absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutineWith(const RootfsRequest& request,
+                                                               const RootfsHost& host, Executor& executor,
                                                                std::unique_ptr<DebianRoot> debian);
 
 }  // namespace rootwright

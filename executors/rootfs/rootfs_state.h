@@ -38,7 +38,8 @@ inline constexpr char kTreeWorkFolder[] = ".rootwright";
 // What the steps of one rootfs build share. Owned by the routine; each member says which step
 // sets it. Only the build's thread touches it.
 struct RootfsState {
-  RootfsState(const RootfsRequest& asked, const RootfsHost& on, Executor& executor, std::unique_ptr<DebianRoot> debian_root)
+  RootfsState(const RootfsRequest& asked, const RootfsHost& on, Executor& executor,
+              std::unique_ptr<DebianRoot> debian_root)
       : request(asked),
         host(on),
         paths(asked.environment.work_folder),

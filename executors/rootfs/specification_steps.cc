@@ -78,7 +78,8 @@ class TranslatePackages : public Step {
       installed_bytes += package.installed_bytes;
       context.reporter.Log(OutputStream::kStdout, absl::StrCat(package.name, " ", package.version, "\n"));
     }
-    context.reporter.PlanReady(static_cast<int>(state_.plan.packages.size()), download_bytes, installed_bytes);
+    context.reporter.PlanReady(static_cast<int>(state_.plan.packages.size()), download_bytes,
+                               installed_bytes);
     return StepResult{};
   }
 
@@ -96,7 +97,8 @@ class TranslatePackages : public Step {
   std::string PlaceOf(const std::string& name) const {
     const std::string bare = name.substr(0, name.find_first_of("=:"));
     for (const RequestedPackage& package : state_.specification.packages) {
-      if (package.name == bare) return absl::StrCat(kConfigurationFile, ":", package.line, ":", package.column, ": ");
+      if (package.name == bare)
+        return absl::StrCat(kConfigurationFile, ":", package.line, ":", package.column, ": ");
     }
     return absl::StrCat(kConfigurationFile, ": ");
   }
@@ -108,6 +110,8 @@ class TranslatePackages : public Step {
 
 std::unique_ptr<Step> MakeFetchSpecs(RootfsState& state) { return std::make_unique<FetchSpecs>(state); }
 std::unique_ptr<Step> MakeParsePackages(RootfsState& state) { return std::make_unique<ParsePackages>(state); }
-std::unique_ptr<Step> MakeTranslatePackages(RootfsState& state) { return std::make_unique<TranslatePackages>(state); }
+std::unique_ptr<Step> MakeTranslatePackages(RootfsState& state) {
+  return std::make_unique<TranslatePackages>(state);
+}
 
 }  // namespace rootwright

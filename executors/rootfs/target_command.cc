@@ -34,7 +34,8 @@ std::string OutputTail::LastLines(int count) const {
 }
 
 std::string TargetOutcome::Ending() const {
-  return result.signal != 0 ? absl::StrCat("signal ", result.signal) : absl::StrCat("exit ", result.exit_code);
+  return result.signal != 0 ? absl::StrCat("signal ", result.signal)
+                            : absl::StrCat("exit ", result.exit_code);
 }
 
 std::map<std::string, std::string> TargetVariables() {
@@ -46,7 +47,8 @@ std::map<std::string, std::string> TargetVariables() {
           {"DEBCONF_NONINTERACTIVE_SEEN", "true"}};
 }
 
-absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context, const TargetScript& script) {
+absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context,
+                                          const TargetScript& script) {
   EnvironmentCommand command;
   command.argv = {"/bin/sh", "-ec", script.script};
   command.variables = TargetVariables();

@@ -50,7 +50,8 @@ struct TargetScript {
   // Added to TargetVariables.
   std::map<std::string, std::string> variables;
 };
-absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context, const TargetScript& script);
+absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context,
+                                          const TargetScript& script);
 
 // Adds what a command used to what its step used.
 void AddUse(const CommandResult& result, StepResult& step);

@@ -47,11 +47,13 @@ absl::Status AddDevices(const std::filesystem::path& tree) {
   const UniqueFd dev(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!dev) return ErrnoStatus(errno, "open", path.string());
   for (const Device& device : kDevices) {
-    if (mknodat(dev.get(), device.name, S_IFCHR | 0666, makedev(device.major, device.minor)) != 0 && errno != EEXIST) {
+    if (mknodat(dev.get(), device.name, S_IFCHR | 0666, makedev(device.major, device.minor)) != 0 &&
+        errno != EEXIST) {
       return ErrnoStatus(errno, "make device", (path / device.name).string());
     }
     // Whatever the umask is.
-    if (fchmodat(dev.get(), device.name, 0666, 0) != 0) return ErrnoStatus(errno, "set the mode of", device.name);
+    if (fchmodat(dev.get(), device.name, 0666, 0) != 0)
+      return ErrnoStatus(errno, "set the mode of", device.name);
   }
   for (const Link& link : kLinks) {
     if (symlinkat(link.target, dev.get(), link.name) != 0 && errno != EEXIST) {

@@ -19,7 +19,8 @@ absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& cont
     const std::string first_line = text.substr(0, text.find('\n'));
     context.reporter.Progress({done++, static_cast<int64_t>(commands.size()), "running", first_line});
     context.reporter.Log(OutputStream::kStdout, absl::StrCat("+ ", text, "\n"));
-    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state, context, {command.text, "", {}, {}, variables}));
+    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome,
+                        RunInTarget(state, context, {command.text, "", {}, {}, variables}));
     AddUse(outcome.result, result);
     if (outcome.result.ok()) continue;
     const std::string last = outcome.tail.LastLines(1);

@@ -25,7 +25,8 @@ class Deb : public TestTree {
     fd_.reset(open((folder() / "x.deb").c_str(), O_RDONLY | O_CLOEXEC));
     return DebFile::Open(fd_.get(), "x.deb");
   }
-  const std::string control_ = TarOf({FileEntry("control", "Package: x\n"), FileEntry("postinst", "#!/bin/sh\n", 0755)});
+  const std::string control_ =
+      TarOf({FileEntry("control", "Package: x\n"), FileEntry("postinst", "#!/bin/sh\n", 0755)});
   const std::string data_ = TarOf({EntryOf(TarEntry::Kind::kFolder, ""), FileEntry("etc/x", "content")});
   const std::string version_ = Member("debian-binary", "2.0\n");
 
@@ -49,7 +50,8 @@ TEST_F(Deb, ControlAndDataAreRead) {
 }
 
 TEST_F(Deb, TruncationIsDataLossAndNamesThePackage) {
-  const std::string whole = "!<arch>\n" + version_ + Member("control.tar", control_) + Member("data.tar", data_);
+  const std::string whole =
+      "!<arch>\n" + version_ + Member("control.tar", control_) + Member("data.tar", data_);
   for (const size_t size : {size_t{0}, size_t{4}, size_t{30}, size_t{100}, whole.size() - 600}) {
     const auto deb = Open(whole.substr(0, size));
     EXPECT_EQ(deb.status().code(), absl::StatusCode::kDataLoss) << size;

@@ -18,7 +18,8 @@ class OverlayChangesTest : public TestTree {
     EXPECT_TRUE(WriteFileAtomically(folder() / "changes.tar", tar).ok());
     return ApplyOverlayChanges(folder() / "changes.tar", tree(), limits, Deadline::Never(), {});
   }
-  absl::StatusOr<OverlayChanges> Apply(const std::vector<TestEntry>& entries, OverlayLimits limits = {}) const {
+  absl::StatusOr<OverlayChanges> Apply(const std::vector<TestEntry>& entries,
+                                       OverlayLimits limits = {}) const {
     return Apply(TarOf(entries), limits);
   }
   // A file beside the tree that no archive may reach.
@@ -43,7 +44,8 @@ TestEntry Opaque(const std::string& path) {
 
 TEST_F(OverlayChangesTest, NewAndChangedFilesAreWritten) {
   Put("etc/old", "before");
-  const auto changes = Apply({EntryOf(Kind::kFolder, "etc"), FileEntry("etc/old", "after", 0600), FileEntry("etc/new", "x")});
+  const auto changes =
+      Apply({EntryOf(Kind::kFolder, "etc"), FileEntry("etc/old", "after", 0600), FileEntry("etc/new", "x")});
   ASSERT_TRUE(changes.ok()) << changes.status();
   EXPECT_EQ(Get("etc/old"), "after");
   EXPECT_EQ(Look("etc/old").st_mode & 07777, 0600u);
@@ -74,8 +76,8 @@ TEST_F(OverlayChangesTest, KindsMayChange) {
   Put("folder/x", "x");
   Put("file", "x");
   std::filesystem::create_symlink("file", tree() / "link");
-  ASSERT_TRUE(Apply({FileEntry("folder", "now a file"), EntryOf(Kind::kFolder, "file"), FileEntry("file/in", "y"),
-                     EntryOf(Kind::kFolder, "link"), FileEntry("link/in", "z")})
+  ASSERT_TRUE(Apply({FileEntry("folder", "now a file"), EntryOf(Kind::kFolder, "file"),
+                     FileEntry("file/in", "y"), EntryOf(Kind::kFolder, "link"), FileEntry("link/in", "z")})
                   .ok());
   EXPECT_EQ(Get("folder"), "now a file");
   EXPECT_EQ(Get("file/in"), "y");
@@ -129,7 +131,8 @@ TEST_F(OverlayChangesTest, SymlinkInTheMiddleIsRefused) {
   const std::filesystem::path outside = Outside();
   for (const std::string& target : {outside.string(), std::string("../outside"), std::string(".")}) {
     const TestEntry link = EntryOf(Kind::kSymlink, "way", target);
-    EXPECT_EQ(Apply({link, FileEntry("way/secret", "evil")}).status().code(), absl::StatusCode::kPermissionDenied);
+    EXPECT_EQ(Apply({link, FileEntry("way/secret", "evil")}).status().code(),
+              absl::StatusCode::kPermissionDenied);
     EXPECT_FALSE(Apply({link, Whiteout("way/secret")}).ok());
     EXPECT_FALSE(Apply({link, EntryOf(Kind::kHardlink, "x", "way/secret")}).ok());
   }
@@ -160,7 +163,8 @@ TEST_F(OverlayChangesTest, WritingOverASymlinkReplacesIt) {
 
 TEST_F(OverlayChangesTest, HardlinkOutOfTheTreeIsRefused) {
   const std::string outside = Outside().string();
-  for (const std::string& target : {outside + "/secret", std::string("../outside/secret"), std::string("a/../../outside/secret")}) {
+  for (const std::string& target :
+       {outside + "/secret", std::string("../outside/secret"), std::string("a/../../outside/secret")}) {
     EXPECT_FALSE(Apply({EntryOf(Kind::kHardlink, "x", target)}).ok()) << target;
   }
   struct stat found {};

@@ -183,8 +183,9 @@ TEST_F(Pack, WhatWasThereStaysWhenTheDiskIsFull) {
 TEST_F(Pack, ProgressEndsNearTheWhole) {
   Put("a", std::string(9 << 20, 'x'));
   std::vector<int64_t> told;
-  ASSERT_TRUE(PackTree(tree(), folder() / "out", {}, [&](int64_t bytes, absl::string_view) { told.push_back(bytes); },
-                       Deadline::Never(), {})
+  ASSERT_TRUE(PackTree(tree(), folder() / "out", {},
+                       [&](int64_t bytes, absl::string_view) { told.push_back(bytes); }, Deadline::Never(),
+                       {})
                   .ok());
   ASSERT_EQ(told.size(), 2u);
   EXPECT_LT(told[0], told[1]);

@@ -14,7 +14,8 @@ TEST(Fault, TravelsWithTheStatusThroughAnnotate) {
 }
 
 TEST(Fault, TheFirstOneStays) {
-  const absl::Status status = WithFault(WithFault(absl::UnavailableError("x"), Fault::kRemote), Fault::kGuest);
+  const absl::Status status =
+      WithFault(WithFault(absl::UnavailableError("x"), Fault::kRemote), Fault::kGuest);
   EXPECT_EQ(FaultOf(status, Fault::kHost), Fault::kRemote);
 }
 

@@ -10,8 +10,9 @@
 namespace rootwright {
 namespace {
 
-absl::StatusOr<SubprocessResult> Execute(SubprocessSpec spec, Deadline deadline = Deadline::In(absl::Seconds(60)),
-                                     std::stop_token stop = {}) {
+absl::StatusOr<SubprocessResult> Execute(SubprocessSpec spec,
+                                         Deadline deadline = Deadline::In(absl::Seconds(60)),
+                                         std::stop_token stop = {}) {
   return RunSubprocess(spec, deadline, std::move(stop));
 }
 
@@ -91,7 +92,8 @@ TEST(RunSubprocess, GrandchildThatKeepsThePipeIsNotWaitedFor) {
 }
 
 TEST(CheckSubprocess, NamesTheLastLineOfItsErrors) {
-  const auto result = CheckSubprocess({.argv = {"sh", "-c", "echo one >&2; echo two >&2; exit 3"}}, Deadline::Never(), {});
+  const auto result =
+      CheckSubprocess({.argv = {"sh", "-c", "echo one >&2; echo two >&2; exit 3"}}, Deadline::Never(), {});
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
   EXPECT_NE(result.status().message().find("exit 3: two"), absl::string_view::npos) << result.status();
 }

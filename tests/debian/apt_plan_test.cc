@@ -19,9 +19,13 @@ TEST(ParsePrintUris, TakesOnlyTheQuotedLines) {
 
 TEST(ParseShow, ReadsEveryStanza) {
   const std::string digest(64, 'a');
-  const auto packages = ParseShow("Package: a\nVersion: 1:2\nArchitecture: all\nInstalled-Size: 3\nFilename: pool/a.deb\n"
-                                  "Size: 7\nSHA256: " + digest + "\nDescription: x\n Size: 9\n\n"
-                                  "Package: b\nVersion: 2\nArchitecture: arm64\nFilename: pool/b.deb\nSize: 8\nSHA256: " + digest + "\n\n");
+  const auto packages = ParseShow(
+      "Package: a\nVersion: 1:2\nArchitecture: all\nInstalled-Size: 3\nFilename: pool/a.deb\n"
+      "Size: 7\nSHA256: " +
+      digest +
+      "\nDescription: x\n Size: 9\n\n"
+      "Package: b\nVersion: 2\nArchitecture: arm64\nFilename: pool/b.deb\nSize: 8\nSHA256: " +
+      digest + "\n\n");
   ASSERT_TRUE(packages.ok()) << packages.status();
   EXPECT_EQ(packages->size(), 2u);
   EXPECT_EQ(packages->at("a=1:2").installed_bytes, 3072);
@@ -30,15 +34,16 @@ TEST(ParseShow, ReadsEveryStanza) {
 }
 
 TEST(ParseShow, MissingDigestIsDataLoss) {
-  EXPECT_EQ(ParseShow("Package: a\nVersion: 1\nFilename: f\nSize: 1\n").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ParseShow("Package: a\nVersion: 1\nFilename: f\nSize: 1\n").status().code(),
+            absl::StatusCode::kDataLoss);
 }
 
 TEST(ParseFailure, NamesEachPackageWithItsReason) {
-  const auto found = ParseFailure(
-      "Package awk is a virtual package provided by:\n  mawk 1.3\n  gawk 1:5.2\n\n",
-      "E: Unable to locate package nosuch\nE: Package 'awk' has no installation candidate\n"
-      "E: Version '9' for 'busybox' was not found\nE: Release 'sid' for 'nano' was not found\n",
-      "bookworm main (arm64)");
+  const auto found =
+      ParseFailure("Package awk is a virtual package provided by:\n  mawk 1.3\n  gawk 1:5.2\n\n",
+                   "E: Unable to locate package nosuch\nE: Package 'awk' has no installation candidate\n"
+                   "E: Version '9' for 'busybox' was not found\nE: Release 'sid' for 'nano' was not found\n",
+                   "bookworm main (arm64)");
   ASSERT_EQ(found.size(), 4u);
   EXPECT_EQ(found[0].name, "nosuch");
   EXPECT_EQ(found[0].why, "no such package in bookworm main (arm64)");
@@ -57,19 +62,23 @@ TEST(ParseFailure, UnmetDependenciesAreGatheredByPackage) {
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].name, "broken");
   EXPECT_EQ(found[0].why,
-            "depends on missing (>= 2) but it is not installable; depends on gone but it is not going to be installed");
+            "depends on missing (>= 2) but it is not installable; depends on gone but it is not going to be "
+            "installed");
   EXPECT_EQ(found[1].why, "conflicts with broken");
 }
 
 TEST(IsPackageRequest, TakesNamesVersionsAndSuites) {
-  for (const char* good : {"busybox", "g++", "libc6=2.36-9+deb12u14", "x11-common=1:7.7+23", "nano/bookworm-backports", "0ad"}) {
+  for (const char* good :
+       {"busybox", "g++", "libc6=2.36-9+deb12u14", "x11-common=1:7.7+23", "nano/bookworm-backports", "0ad"}) {
     EXPECT_TRUE(IsPackageRequest(good)) << good;
   }
 }
 
 TEST(IsPackageRequest, RefusesWhatAptWouldTakeAsSomethingElse) {
-  for (const char* bad : {"", "-o", "--reinstall", "busybox-", "?essential", "~i", "./x.deb", "/etc/x.deb", "a", "lib*", "lib.*$",
-                          "two words", "nano=", "nano/", "nano/../x", "nano=1/2", "UPPER", "task^", "a\nb", "nano:amd64"}) {
+  for (const char* bad :
+       {"",           "-o",       "--reinstall", "busybox-", "?essential", "~i",        "./x.deb",
+        "/etc/x.deb", "a",        "lib*",        "lib.*$",   "two words",  "nano=",     "nano/",
+        "nano/../x",  "nano=1/2", "UPPER",       "task^",    "a\nb",       "nano:amd64"}) {
     EXPECT_FALSE(IsPackageRequest(bad)) << bad;
   }
 }

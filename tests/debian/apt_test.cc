@@ -30,9 +30,10 @@ class AptTest : public ::testing::Test {
     const std::filesystem::path home = at() / "gnupg";
     ASSERT_TRUE(MakeFolders(home).ok());
     std::filesystem::permissions(home, std::filesystem::perms::owner_all);
-    Must({"gpg", "--homedir", home.string(), "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "test",
-          "ed25519", "sign", "never"});
-    Must({"gpg", "--homedir", home.string(), "--quiet", "--output", (at() / "good.gpg").string(), "--export", "test"});
+    Must({"gpg", "--homedir", home.string(), "--batch", "--quiet", "--passphrase", "", "--quick-generate-key",
+          "test", "ed25519", "sign", "never"});
+    Must({"gpg", "--homedir", home.string(), "--quiet", "--output", (at() / "good.gpg").string(), "--export",
+          "test"});
     MakeMirror();
     Sign();
   }
@@ -47,7 +48,10 @@ class AptTest : public ::testing::Test {
     const std::filesystem::path index = at() / "mirror/dists/test/main/binary-arm64";
     ASSERT_TRUE(MakeFolders(pool).ok() && MakeFolders(index).ok());
     std::string packages;
-    const TestPackage made[] = {{.name = "app", .version = "1:2.0-1", .fields = "Depends: liba (>= 1.0)\n", .files = {{"usr/bin/app", "x"}}},
+    const TestPackage made[] = {{.name = "app",
+                                 .version = "1:2.0-1",
+                                 .fields = "Depends: liba (>= 1.0)\n",
+                                 .files = {{"usr/bin/app", "x"}}},
                                 {.name = "liba", .files = {{"usr/lib/liba", "y"}}},
                                 {.name = "unrelated", .files = {{"usr/lib/u", "z"}}},
                                 {.name = "broken", .fields = "Depends: missing (>= 3)\n"},
@@ -58,24 +62,26 @@ class AptTest : public ::testing::Test {
       const std::filesystem::path kept = pool / absl::StrCat(package.name, ".deb");
       std::filesystem::copy_file(deb, kept);
       absl::StrAppend(&packages, "Package: ", package.name, "\nVersion: ", package.version,
-                      "\nArchitecture: arm64\nMaintainer: x\nInstalled-Size: 10\n", package.fields, "Filename: pool/",
-                      package.name, ".deb\nSize: ", std::filesystem::file_size(kept),
+                      "\nArchitecture: arm64\nMaintainer: x\nInstalled-Size: 10\n", package.fields,
+                      "Filename: pool/", package.name, ".deb\nSize: ", std::filesystem::file_size(kept),
                       "\nSHA256: ", *Sha256::OfFile(kept), "\nDescription: x\n\n");
     }
     ASSERT_TRUE(WriteFileAtomically(index / "Packages", packages).ok());
-    const std::string release =
-        absl::StrCat("Suite: test\nCodename: test\nArchitectures: arm64\nComponents: main\nDate: ",
-                     absl::FormatTime("%a, %d %b %Y %H:%M:%S", absl::Now(), absl::UTCTimeZone()), " UTC\nSHA256:\n ",
-                     Sha256::Of(packages), " ", packages.size(), " main/binary-arm64/Packages\n");
+    const std::string release = absl::StrCat(
+        "Suite: test\nCodename: test\nArchitectures: arm64\nComponents: main\nDate: ",
+        absl::FormatTime("%a, %d %b %Y %H:%M:%S", absl::Now(), absl::UTCTimeZone()), " UTC\nSHA256:\n ",
+        Sha256::Of(packages), " ", packages.size(), " main/binary-arm64/Packages\n");
     ASSERT_TRUE(WriteFileAtomically(at() / "mirror/dists/test/Release", release).ok());
   }
   static void Sign() {
     const std::filesystem::path dists = at() / "mirror/dists/test";
-    Must({"gpg", "--homedir", (at() / "gnupg").string(), "--batch", "--quiet", "--yes", "--clearsign", "--output",
-          (dists / "InRelease").string(), (dists / "Release").string()});
+    Must({"gpg", "--homedir", (at() / "gnupg").string(), "--batch", "--quiet", "--yes", "--clearsign",
+          "--output", (dists / "InRelease").string(), (dists / "Release").string()});
   }
 
-  static AptSource Source() { return {absl::StrCat("file:", (at() / "mirror").string()), "test", {"main"}, at() / "good.gpg"}; }
+  static AptSource Source() {
+    return {absl::StrCat("file:", (at() / "mirror").string()), "test", {"main"}, at() / "good.gpg"};
+  }
   // Each test has a state of its own.
   static Apt Fresh(const std::string& name) { return Apt(at() / name, Architecture::kArm64, {Source()}); }
   static Deadline Soon() { return Deadline::In(absl::Minutes(1)); }
@@ -148,9 +154,10 @@ TEST_F(AptTest, EveryPackageThatCannotBeHadIsNamed) {
 }
 
 TEST_F(AptTest, UnknownSignerIsFailedPrecondition) {
-  Must({"gpg", "--homedir", (at() / "gnupg").string(), "--batch", "--quiet", "--passphrase", "", "--quick-generate-key",
-        "other", "ed25519", "sign", "never"});
-  Must({"gpg", "--homedir", (at() / "gnupg").string(), "--quiet", "--yes", "--output", (at() / "other.gpg").string(), "--export", "other"});
+  Must({"gpg", "--homedir", (at() / "gnupg").string(), "--batch", "--quiet", "--passphrase", "",
+        "--quick-generate-key", "other", "ed25519", "sign", "never"});
+  Must({"gpg", "--homedir", (at() / "gnupg").string(), "--quiet", "--yes", "--output",
+        (at() / "other.gpg").string(), "--export", "other"});
   AptSource source = Source();
   source.keyring = at() / "other.gpg";
   Apt apt(at() / "signer", Architecture::kArm64, {source});
@@ -178,7 +185,8 @@ TEST_F(AptTest, FreshIndexesAreNotFetchedAgain) {
 }
 
 TEST_F(AptTest, ResolveNeedsAnUpdate) {
-  EXPECT_EQ(Fresh("never").Resolve({}, {"app"}, Soon(), {}).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Fresh("never").Resolve({}, {"app"}, Soon(), {}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(AptTest, StopEndsIt) {

@@ -15,7 +15,10 @@ TEST(Busybox, IsResolvedFetchedAndUnpackedForArm64) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   const auto folder = ScopedFolder::Create("/tmp", "rootwright-test-");
   Apt apt(folder->path() / "apt", Architecture::kArm64,
-          {{"http://deb.debian.org/debian", "bookworm", {"main"}, "/usr/share/keyrings/debian-archive-keyring.gpg"}});
+          {{"http://deb.debian.org/debian",
+            "bookworm",
+            {"main"},
+            "/usr/share/keyrings/debian-archive-keyring.gpg"}});
   const Deadline deadline = Deadline::In(absl::Minutes(4));
   const absl::Status updated = apt.Update(deadline, {});
   ASSERT_TRUE(updated.ok()) << updated;
@@ -31,10 +34,13 @@ TEST(Busybox, IsResolvedFetchedAndUnpackedForArm64) {
   ASSERT_TRUE(unpacked.ok()) << unpacked;
   const auto program = ReadFile(options.tree / "usr/bin/busybox");
   ASSERT_TRUE(program.ok()) << program.status();
-  EXPECT_EQ(program->substr(0, 4), "\x7f" "ELF");
+  EXPECT_EQ(program->substr(0, 4),
+            "\x7f"
+            "ELF");
   // EM_AARCH64.
   EXPECT_EQ((*program)[18], '\xb7');
-  EXPECT_THAT(*ReadFile(options.tree / "var/lib/dpkg/status"), ::testing::HasSubstr("Package: busybox\nStatus: install ok unpacked\n"));
+  EXPECT_THAT(*ReadFile(options.tree / "var/lib/dpkg/status"),
+              ::testing::HasSubstr("Package: busybox\nStatus: install ok unpacked\n"));
 }
 
 }  // namespace

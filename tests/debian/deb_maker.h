@@ -43,7 +43,8 @@ inline std::filesystem::path MakeDeb(const std::filesystem::path& folder, const 
   }
   if (package.finish) package.finish(root);
   const std::filesystem::path deb = folder / absl::StrCat(package.name, "_", package.version, "_arm64.deb");
-  SubprocessSpec spec{.argv = {"dpkg-deb", "--root-owner-group", "-Zxz", "-z0", "--build", root.string(), deb.string()}};
+  SubprocessSpec spec{
+      .argv = {"dpkg-deb", "--root-owner-group", "-Zxz", "-z0", "--build", root.string(), deb.string()}};
   const auto result = CheckSubprocess(spec, Deadline::In(absl::Minutes(1)), {});
   EXPECT_TRUE(result.ok()) << result.status();
   return deb;

@@ -22,7 +22,8 @@ using ::testing::Not;
 
 class PackageUnpackerTest : public ::testing::Test {
  protected:
-  PackageUnpackerTest() : folder_(*ScopedFolder::Create(std::filesystem::temp_directory_path(), "rootwright-test-")) {
+  PackageUnpackerTest()
+      : folder_(*ScopedFolder::Create(std::filesystem::temp_directory_path(), "rootwright-test-")) {
     std::filesystem::create_directory(tree());
   }
   std::filesystem::path tree() const { return folder_.path() / "tree"; }
@@ -36,12 +37,14 @@ class PackageUnpackerTest : public ::testing::Test {
     return found.st_mode;
   }
 
-  absl::StatusOr<std::vector<UnpackedPackage>> Unpack(const std::vector<TestPackage>& packages, int threads = 2) {
+  absl::StatusOr<std::vector<UnpackedPackage>> Unpack(const std::vector<TestPackage>& packages,
+                                                      int threads = 2) {
     std::vector<std::filesystem::path> debs;
     for (const TestPackage& package : packages) debs.push_back(MakeDeb(folder_.path() / "made", package));
     return UnpackDebs(debs, threads);
   }
-  absl::StatusOr<std::vector<UnpackedPackage>> UnpackDebs(const std::vector<std::filesystem::path>& debs, int threads) {
+  absl::StatusOr<std::vector<UnpackedPackage>> UnpackDebs(const std::vector<std::filesystem::path>& debs,
+                                                          int threads) {
     std::vector<UniqueFd> open_files;
     UnpackJob job;
     job.architecture = Architecture::kArm64;
@@ -72,10 +75,11 @@ TEST_F(PackageUnpackerTest, LaterPackageWinsAFileAndTheOtherOneForgetsIt) {
     std::filesystem::remove_all(tree());
     std::filesystem::create_directory(tree());
     // The first is larger and so is unpacked first; the path is spelled in two ways.
-    const auto unpacked = Unpack({{.name = "aa", .files = {{"bin/shared", "from aa"}, {"usr/aa", std::string(1 << 20, 'a')}}},
-                                  {.name = "bb", .files = {{"usr/bin/shared", "from bb"}}},
-                                  {.name = "cc", .files = {{"usr/cc", std::string(2 << 20, 'c')}}}},
-                                 threads);
+    const auto unpacked =
+        Unpack({{.name = "aa", .files = {{"bin/shared", "from aa"}, {"usr/aa", std::string(1 << 20, 'a')}}},
+                {.name = "bb", .files = {{"usr/bin/shared", "from bb"}}},
+                {.name = "cc", .files = {{"usr/cc", std::string(2 << 20, 'c')}}}},
+               threads);
     ASSERT_TRUE(unpacked.ok()) << unpacked.status();
     EXPECT_EQ(Get("usr/bin/shared"), "from bb");
     EXPECT_THAT((*unpacked)[0].paths, Not(Contains("bin/shared")));
@@ -105,18 +109,29 @@ TEST_F(PackageUnpackerTest, HardlinksAndSymlinksAreKept) {
 TEST_F(PackageUnpackerTest, SymlinkOfAPackageDoesNotLeadOut) {
   const std::filesystem::path outside = tree().parent_path() / "outside";
   std::filesystem::create_directory(outside);
-  const auto link = [&](const std::filesystem::path& root) { std::filesystem::create_directory_symlink(outside, root / "way"); };
-  const auto up = [](const std::filesystem::path& root) { std::filesystem::create_directory_symlink("../../outside", root / "up"); };
+  const auto link = [&](const std::filesystem::path& root) {
+    std::filesystem::create_directory_symlink(outside, root / "way");
+  };
+  const auto up = [](const std::filesystem::path& root) {
+    std::filesystem::create_directory_symlink("../../outside", root / "up");
+  };
   // The files come in packages of their own, unpacked later.
-  const auto unpacked = Unpack({{.name = "base-files", .finish = [&](const std::filesystem::path& root) { link(root); up(root); }},
+  const auto unpacked = Unpack({{.name = "base-files",
+                                 .finish =
+                                     [&](const std::filesystem::path& root) {
+                                       link(root);
+                                       up(root);
+                                     }},
                                 {.name = "evil", .files = {{"way/secret", "x"}, {"up/secret", "x"}}}});
   EXPECT_FALSE(unpacked.ok()) << "the folders do not exist inside the tree";
   EXPECT_TRUE(std::filesystem::is_empty(outside));
 }
 
 TEST_F(PackageUnpackerTest, DamagedPackageIsNamed) {
-  const std::filesystem::path good = MakeDeb(tree().parent_path(), {.name = "good", .files = {{"usr/g", "x"}}});
-  const std::filesystem::path bad = MakeDeb(tree().parent_path(), {.name = "bad", .files = {{"usr/b", std::string(100'000, 'x')}}});
+  const std::filesystem::path good =
+      MakeDeb(tree().parent_path(), {.name = "good", .files = {{"usr/g", "x"}}});
+  const std::filesystem::path bad =
+      MakeDeb(tree().parent_path(), {.name = "bad", .files = {{"usr/b", std::string(100'000, 'x')}}});
   std::fstream file(bad, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(bad)) - 200);
   file << std::string(100, '\xff');
@@ -127,21 +142,31 @@ TEST_F(PackageUnpackerTest, DamagedPackageIsNamed) {
 }
 
 TEST_F(PackageUnpackerTest, DatabaseIsWhatDpkgReads) {
-  const auto unpacked = Unpack(
-      {{.name = "libx", .fields = "Multi-Arch: same\n", .files = {{"usr/lib/x", "x"}}, .control = {{"triggers", "interest-noawait /usr/lib\nactivate ldconfig\n"}}},
-       {.name = "app", .version = "1:2.0", .fields = "Depends: libx\n", .files = {{"etc/app.conf", "setting\n"}, {"usr/bin/app", "y"}},
-        .control = {{"conffiles", "/etc/app.conf\n"}, {"postinst", "#!/bin/sh\n"}, {"preinst", "#!/bin/sh\n"}, {"triggers", "interest named\n"}}}});
+  const auto unpacked = Unpack({{.name = "libx",
+                                 .fields = "Multi-Arch: same\n",
+                                 .files = {{"usr/lib/x", "x"}},
+                                 .control = {{"triggers", "interest-noawait /usr/lib\nactivate ldconfig\n"}}},
+                                {.name = "app",
+                                 .version = "1:2.0",
+                                 .fields = "Depends: libx\n",
+                                 .files = {{"etc/app.conf", "setting\n"}, {"usr/bin/app", "y"}},
+                                 .control = {{"conffiles", "/etc/app.conf\n"},
+                                             {"postinst", "#!/bin/sh\n"},
+                                             {"preinst", "#!/bin/sh\n"},
+                                             {"triggers", "interest named\n"}}}});
   ASSERT_TRUE(unpacked.ok()) << unpacked.status();
   const absl::Status written = WriteDpkgDatabase(tree(), Architecture::kArm64, *unpacked);
   ASSERT_TRUE(written.ok()) << written;
   EXPECT_EQ(Get("var/lib/dpkg/info/libx:arm64.list"), "/.\n/usr\n/usr/lib\n/usr/lib/x\n");
-  EXPECT_EQ(Get("var/lib/dpkg/info/libx:arm64.md5sums"), "9dd4e461268c8034f5c8564e155c67a6  usr/lib/x\n") << "the package has none";
+  EXPECT_EQ(Get("var/lib/dpkg/info/libx:arm64.md5sums"), "9dd4e461268c8034f5c8564e155c67a6  usr/lib/x\n")
+      << "the package has none";
   EXPECT_EQ(Get("var/lib/dpkg/triggers/File"), "/usr/lib libx:arm64/noawait\n");
   EXPECT_EQ(Get("var/lib/dpkg/triggers/named"), "app\n");
   EXPECT_EQ(Get("var/lib/dpkg/info/format"), "1\n");
   EXPECT_EQ(Get("var/lib/dpkg/arch"), "arm64\n");
   EXPECT_EQ(ModeOf("var/lib/dpkg/info/app.preinst") & 0777, 0755u);
-  EXPECT_THAT(Get("var/lib/dpkg/status"), HasSubstr("Conffiles:\n /etc/app.conf 2c1d4f59f062ce424618f4d25961fb76\n"));
+  EXPECT_THAT(Get("var/lib/dpkg/status"),
+              HasSubstr("Conffiles:\n /etc/app.conf 2c1d4f59f062ce424618f4d25961fb76\n"));
   EXPECT_EQ(Get("etc/app.conf"), "setting\n");
 
   SubprocessSpec query{.argv = {"dpkg-query", "--admindir", (tree() / "var/lib/dpkg").string(), "-W", "-f",

@@ -16,15 +16,16 @@ using ::testing::HasSubstr;
 
 class UnpackPackagesTest : public ::testing::Test {
  protected:
-  UnpackPackagesTest() : folder_(*ScopedFolder::Create(std::filesystem::temp_directory_path(), "rootwright-test-")) {}
+  UnpackPackagesTest()
+      : folder_(*ScopedFolder::Create(std::filesystem::temp_directory_path(), "rootwright-test-")) {}
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
     ASSERT_NE(std::getenv("ROOTWRIGHT_BIN"), nullptr) << "ctest sets it";
   }
   std::filesystem::path at() const { return folder_.path(); }
 
-  absl::Status Unpack(const std::vector<std::filesystem::path>& debs, std::vector<std::string>* told = nullptr,
-                      std::stop_token stop = {}) const {
+  absl::Status Unpack(const std::vector<std::filesystem::path>& debs,
+                      std::vector<std::string>* told = nullptr, std::stop_token stop = {}) const {
     AptPlan plan;
     for (const auto& deb : debs) plan.packages.push_back({.name = deb.stem().string()});
     UnpackOptions options;
@@ -48,13 +49,16 @@ TEST_F(UnpackPackagesTest, MakesATreeWithItsDatabaseAndReportsEachPackage) {
                                      &told);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(*ReadFile(at() / "tree/usr/bin/bb"), "y");
-  EXPECT_THAT(*ReadFile(at() / "tree/var/lib/dpkg/status"), HasSubstr("Package: bb\nStatus: install ok unpacked"));
+  EXPECT_THAT(*ReadFile(at() / "tree/var/lib/dpkg/status"),
+              HasSubstr("Package: bb\nStatus: install ok unpacked"));
   EXPECT_THAT(told, ::testing::UnorderedElementsAre("aa_1.0_arm64", "bb_1.0_arm64"));
 }
 
 TEST_F(UnpackPackagesTest, AbsoluteSymlinkLeadsNowhereButIntoTheTree) {
   std::filesystem::create_directory(at() / "outside");
-  const auto link = [&](const std::filesystem::path& root) { std::filesystem::create_directory_symlink(at() / "outside", root / "way"); };
+  const auto link = [&](const std::filesystem::path& root) {
+    std::filesystem::create_directory_symlink(at() / "outside", root / "way");
+  };
   const absl::Status status = Unpack({MakeDeb(at(), {.name = "base-files", .finish = link}),
                                       MakeDeb(at(), {.name = "evil", .files = {{"way/x", "evil"}}})});
   EXPECT_FALSE(status.ok());
@@ -71,7 +75,8 @@ TEST_F(UnpackPackagesTest, DamagedPackageIsDataLossAndNamed) {
 TEST_F(UnpackPackagesTest, StopEndsIt) {
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_EQ(Unpack({MakeDeb(at(), {.name = "aa"})}, nullptr, stop.get_token()).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(Unpack({MakeDeb(at(), {.name = "aa"})}, nullptr, stop.get_token()).code(),
+            absl::StatusCode::kCancelled);
 }
 
 TEST_F(UnpackPackagesTest, JailSeesNothingButTheTree) {

@@ -1,5 +1,5 @@
-// machine-exec SOCKET PROGRAM [ARGUMENT…]: runs the program in the machine whose guest channel is SOCKET, with its
-// output on ours, and exits as it does.
+// machine-exec SOCKET PROGRAM [ARGUMENT…]: runs the program in the machine whose guest channel is SOCKET,
+// with its output on ours, and exits as it does.
 
 #include <cstdio>
 #include <string>

@@ -32,7 +32,9 @@ struct ContractSubject {
   std::function<absl::StatusOr<std::unique_ptr<Environment>>()> make;
 };
 
-inline std::ostream& operator<<(std::ostream& out, const ContractSubject& subject) { return out << subject.name; }
+inline std::ostream& operator<<(std::ostream& out, const ContractSubject& subject) {
+  return out << subject.name;
+}
 
 class EnvironmentContract : public ::testing::TestWithParam<ContractSubject> {
  protected:
@@ -178,7 +180,8 @@ TEST_P(EnvironmentContract, PutsAndGetsFiles) {
 
 TEST_P(EnvironmentContract, SaysWhyAFileCannotBeGot) {
   Environment& environment = Shared();
-  EXPECT_EQ(environment.GetFile("/var/tmp/nothing", 100, Soon(), {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(environment.GetFile("/var/tmp/nothing", 100, Soon(), {}).status().code(),
+            absl::StatusCode::kNotFound);
   ASSERT_TRUE(environment.PutFile("/var/tmp/large", 0644, std::string(1000, 'x'), Soon(), {}).ok());
   EXPECT_EQ(environment.GetFile("/var/tmp/large", 100, Soon(), {}).status().code(),
             absl::StatusCode::kResourceExhausted);
@@ -206,12 +209,15 @@ TEST_P(EnvironmentContract, TakesATreeInAndItsChangesOut) {
   const OutputSink ignore = [](OutputStream, absl::string_view) {};
   const absl::StatusOr<std::string> target = environment->ImportTree(tree, ignore, Soon(), {});
   ASSERT_TRUE(target.ok()) << target.status();
-  const Ran seen = Run(*environment, Shell(absl::StrCat("cd ", *target, "; stat -c '%u:%g %a' etc/mine; readlink etc/link; cat etc/gone")));
+  const Ran seen = Run(
+      *environment,
+      Shell(absl::StrCat("cd ", *target, "; stat -c '%u:%g %a' etc/mine; readlink etc/link; cat etc/gone")));
   EXPECT_EQ(seen.out, "1234:2345 4750\n/etc/mine\nbefore\n") << seen.err;
-  const Ran changed = Run(*environment, Shell(absl::StrCat(
-                                            "set -e; cd ", *target,
-                                            "; rm etc/gone; rm -r replaced old; mkdir replaced; echo x > replaced/after;"
-                                            "echo after > etc/changed; mkdir new; echo new > new/file; chown 7:8 new/file")));
+  const Ran changed = Run(
+      *environment,
+      Shell(absl::StrCat("set -e; cd ", *target,
+                         "; rm etc/gone; rm -r replaced old; mkdir replaced; echo x > replaced/after;"
+                         "echo after > etc/changed; mkdir new; echo new > new/file; chown 7:8 new/file")));
   ASSERT_TRUE(changed.result.ok()) << changed.status << changed.err;
 
   const std::filesystem::path archive = folder->path() / "changes.tar";
@@ -256,12 +262,12 @@ TEST_P(EnvironmentContract, KillFromAnotherThreadEndsAWaitingCall) {
   const std::unique_ptr<Environment> environment = MakeReached();
   ASSERT_NE(environment, nullptr);
   std::jthread killer;
-  const absl::StatusOr<CommandResult> result = environment->Run(
-      Shell("echo ready; sleep 1000"),
-      [&](OutputStream, absl::string_view) {
-        if (!killer.joinable()) killer = std::jthread([&] { environment->Kill(); });
-      },
-      Soon(), {});
+  const absl::StatusOr<CommandResult> result =
+      environment->Run(Shell("echo ready; sleep 1000"),
+                       [&](OutputStream, absl::string_view) {
+                         if (!killer.joinable()) killer = std::jthread([&] { environment->Kill(); });
+                       },
+                       Soon(), {});
   EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable) << result.status();
   killer.join();
   EXPECT_TRUE(environment->End(absl::ZeroDuration()).ok());

@@ -52,8 +52,8 @@ absl::Status FakeEnvironment::Reach(Deadline deadline, std::stop_token stop) {
   if (stop.stop_requested()) return absl::CancelledError("reach fake environment: stopped");
   if (deadline.Passed()) return absl::DeadlineExceededError("reach fake environment: too late");
   if (!folder_.has_value()) return absl::InternalError("reach fake environment: it has no folder");
-  for (const char* name : {"root/usr", "root/etc", "root/proc", "root/dev", "root/tmp", "root/root", "root/tree",
-                           "root/var/tmp", "upper", "work"}) {
+  for (const char* name : {"root/usr", "root/etc", "root/proc", "root/dev", "root/tmp", "root/root",
+                           "root/tree", "root/var/tmp", "upper", "work"}) {
     RW_RETURN_IF_ERROR(MakeFolders(folder_->path() / name));
   }
   for (const char* name : {"bin", "sbin", "lib", "lib64"}) {
@@ -65,12 +65,22 @@ absl::Status FakeEnvironment::Reach(Deadline deadline, std::stop_token stop) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<CommandResult> FakeEnvironment::RunHere(const EnvironmentCommand& command, const OutputSink& sink,
-                                                       Deadline deadline, std::stop_token stop) {
+absl::StatusOr<CommandResult> FakeEnvironment::RunHere(const EnvironmentCommand& command,
+                                                       const OutputSink& sink, Deadline deadline,
+                                                       std::stop_token stop) {
   RW_RETURN_IF_ERROR(CheckUsable());
   SubprocessSpec spec;
-  spec.argv = {"/usr/bin/unshare", "--mount", "--", "/bin/sh", "-c", kEnter, "enter", folder_->path().string(),
-               lower_.string(), command.root, command.working_directory};
+  spec.argv = {"/usr/bin/unshare",
+               "--mount",
+               "--",
+               "/bin/sh",
+               "-c",
+               kEnter,
+               "enter",
+               folder_->path().string(),
+               lower_.string(),
+               command.root,
+               command.working_directory};
   spec.argv.insert(spec.argv.end(), command.argv.begin(), command.argv.end());
   spec.environment = command.variables;
   spec.environment->try_emplace("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -95,7 +105,8 @@ absl::StatusOr<CommandResult> FakeEnvironment::RunHere(const EnvironmentCommand&
 
 absl::StatusOr<CommandResult> FakeEnvironment::Run(const EnvironmentCommand& command, const OutputSink& sink,
                                                    Deadline deadline, std::stop_token stop) {
-  if (command.input.size() > (1 << 20)) return absl::InvalidArgumentError("run: the input is larger than 1 MiB");
+  if (command.input.size() > (1 << 20))
+    return absl::InvalidArgumentError("run: the input is larger than 1 MiB");
   return RunHere(command, sink, deadline, std::move(stop));
 }
 
@@ -105,18 +116,20 @@ absl::Status FakeEnvironment::PutFile(absl::string_view path, int mode, absl::st
   EnvironmentCommand command;
   const std::string target(path);
   const std::string octal = absl::StrCat((mode >> 6) & 7, (mode >> 3) & 7, mode & 7);
-  command.argv = {"/bin/sh", "-ec", "mkdir -p \"$(dirname \"$1\")\"; cat > \"$1\"; chmod \"$2\" \"$1\"", "put",
-                  target, octal};
+  command.argv = {"/bin/sh", "-ec",  "mkdir -p \"$(dirname \"$1\")\"; cat > \"$1\"; chmod \"$2\" \"$1\"",
+                  "put",     target, octal};
   command.input = std::string(content);
   std::string errors;
-  const OutputSink sink = [&](OutputStream, absl::string_view data) { errors.append(data.data(), data.size()); };
+  const OutputSink sink = [&](OutputStream, absl::string_view data) {
+    errors.append(data.data(), data.size());
+  };
   RW_ASSIGN_OR_RETURN(const CommandResult result, RunHere(command, sink, deadline, std::move(stop)));
   if (result.ok()) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("put file: ", target, ": ", errors));
 }
 
-absl::StatusOr<std::string> FakeEnvironment::GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
-                                                     std::stop_token stop) {
+absl::StatusOr<std::string> FakeEnvironment::GetFile(absl::string_view path, int64_t max_bytes,
+                                                     Deadline deadline, std::stop_token stop) {
   EnvironmentCommand command;
   command.argv = {"/bin/cat", "--", std::string(path)};
   std::string content;
@@ -128,7 +141,8 @@ absl::StatusOr<std::string> FakeEnvironment::GetFile(absl::string_view path, int
   RW_ASSIGN_OR_RETURN(const CommandResult result, RunHere(command, sink, deadline, std::move(stop)));
   if (!result.ok()) return absl::NotFoundError(absl::StrCat("get file: ", errors));
   if (static_cast<int64_t>(content.size()) > max_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("get file: ", std::string(path), ": larger than ", max_bytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("get file: ", std::string(path), ": larger than ", max_bytes));
   }
   return content;
 }
@@ -138,17 +152,26 @@ absl::StatusOr<std::string> FakeEnvironment::ImportTree(const fs::path& tree, co
   RW_RETURN_IF_ERROR(CheckUsable());
   if (!lower_.empty()) return absl::FailedPreconditionError("import tree: there is one already");
   std::error_code error;
-  if (!fs::is_directory(tree, error)) return absl::NotFoundError(absl::StrCat("import tree: ", tree.string()));
+  if (!fs::is_directory(tree, error))
+    return absl::NotFoundError(absl::StrCat("import tree: ", tree.string()));
   lower_ = tree;
   return "/tree";
 }
 
-absl::Status FakeEnvironment::ExportChanges(const fs::path& archive, Deadline deadline, std::stop_token stop) {
+absl::Status FakeEnvironment::ExportChanges(const fs::path& archive, Deadline deadline,
+                                            std::stop_token stop) {
   RW_RETURN_IF_ERROR(CheckUsable());
   if (lower_.empty()) return absl::FailedPreconditionError("export changes: no tree was imported");
   SubprocessSpec spec;
-  spec.argv = {"tar",      "--xattrs", "--xattrs-include=*", "--numeric-owner", "-C", (folder_->path() / "upper").string(),
-               "-cf", archive.string(), "."};
+  spec.argv = {"tar",
+               "--xattrs",
+               "--xattrs-include=*",
+               "--numeric-owner",
+               "-C",
+               (folder_->path() / "upper").string(),
+               "-cf",
+               archive.string(),
+               "."};
   return CheckSubprocess(spec, deadline, std::move(stop)).status();
 }
 

@@ -25,15 +25,16 @@ class FakeEnvironment : public Environment {
   ~FakeEnvironment() override;
 
   absl::Status Reach(Deadline deadline, std::stop_token stop) override;
-  absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink, Deadline deadline,
-                                    std::stop_token stop) override;
+  absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink,
+                                    Deadline deadline, std::stop_token stop) override;
   absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
                        std::stop_token stop) override;
   absl::StatusOr<std::string> GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
                                       std::stop_token stop) override;
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
                                          Deadline deadline, std::stop_token stop) override;
-  absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline, std::stop_token stop) override;
+  absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
+                             std::stop_token stop) override;
   absl::StatusOr<absl::Duration> CpuTime() override;
   absl::Status End(absl::Duration grace) override;
   void Kill() override;

@@ -37,7 +37,8 @@ struct RoutineRun {
 
   bool ok() const { return status.ok() && result.ok(); }
   std::string Describe() const {
-    return absl::StrCat("status ", status.ToString(), ", failure '", result.failure, "', log:\n", reporter.log);
+    return absl::StrCat("status ", status.ToString(), ", failure '", result.failure, "', log:\n",
+                        reporter.log);
   }
 };
 

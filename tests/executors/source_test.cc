@@ -33,7 +33,8 @@ class Source : public testing::Test {
     spec.argv = {"git", "-C", origin().string(), "-c", "user.name=Test", "-c", "user.email=test@example.org"};
     spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
     spec.input = std::move(input);
-    const absl::StatusOr<SubprocessResult> result = CheckSubprocess(spec, Deadline::In(absl::Seconds(60)), {});
+    const absl::StatusOr<SubprocessResult> result =
+        CheckSubprocess(spec, Deadline::In(absl::Seconds(60)), {});
     EXPECT_TRUE(result.ok()) << result.status();
     std::string output = result.ok() ? result->output : "";
     while (!output.empty() && output.back() == '\n') output.pop_back();
@@ -44,7 +45,8 @@ class Source : public testing::Test {
   }
 
   absl::StatusOr<FetchedSource> Fetch(const GitSource& source) {
-    return FetchSource(source, into(), [](OutputStream, absl::string_view) {}, Deadline::In(absl::Seconds(60)), {});
+    return FetchSource(source, into(), [](OutputStream, absl::string_view) {},
+                       Deadline::In(absl::Seconds(60)), {});
   }
   std::string Error(const GitSource& source, absl::StatusCode code) {
     const absl::StatusOr<FetchedSource> fetched = Fetch(source);
@@ -135,19 +137,23 @@ TEST_F(Source, PathThroughALinkIsRefused) {
   fs::create_directory_symlink("/etc", origin() / "specs/out");
   Git({"add", "."});
   Commit("link");
-  EXPECT_THAT(Error({origin().string(), "", "specs/out"}, absl::StatusCode::kInvalidArgument), HasSubstr("link"));
+  EXPECT_THAT(Error({origin().string(), "", "specs/out"}, absl::StatusCode::kInvalidArgument),
+              HasSubstr("link"));
   fs::remove_all(into());
-  EXPECT_THAT(Error({origin().string(), "", "../origin"}, absl::StatusCode::kInvalidArgument), HasSubstr("../origin"));
+  EXPECT_THAT(Error({origin().string(), "", "../origin"}, absl::StatusCode::kInvalidArgument),
+              HasSubstr("../origin"));
 }
 
 TEST_F(Source, TreeEntryThatLeavesTheRootIsRefused) {
   const std::string blob = Git({"hash-object", "-w", "--stdin"}, "evil\n");
   std::string raw = "100644 ../evil";
   raw.push_back('\0');
-  for (size_t i = 0; i < blob.size(); i += 2) raw.push_back(static_cast<char>(std::stoi(blob.substr(i, 2), nullptr, 16)));
+  for (size_t i = 0; i < blob.size(); i += 2)
+    raw.push_back(static_cast<char>(std::stoi(blob.substr(i, 2), nullptr, 16)));
   const std::string tree = Git({"hash-object", "-w", "-t", "tree", "--literally", "--stdin"}, raw);
   Git({"update-ref", "refs/heads/evil", Git({"commit-tree", tree, "-m", "evil"})});
-  EXPECT_THAT(Error({origin().string(), "evil", ""}, absl::StatusCode::kInvalidArgument), HasSubstr("../evil"));
+  EXPECT_THAT(Error({origin().string(), "evil", ""}, absl::StatusCode::kInvalidArgument),
+              HasSubstr("../evil"));
   EXPECT_FALSE(fs::exists(folder_.path() / "evil"));
 }
 
@@ -159,9 +165,9 @@ TEST_F(Source, HooksOfTheHostsTemplateDoNotRun) {
 TEST_F(Source, StopsWhenAsked) {
   std::stop_source stop;
   stop.request_stop();
-  const absl::StatusOr<FetchedSource> fetched =
-      FetchSource({origin().string(), "", ""}, into(), [](OutputStream, absl::string_view) {}, Deadline::Never(),
-                  stop.get_token());
+  const absl::StatusOr<FetchedSource> fetched = FetchSource(
+      {origin().string(), "", ""}, into(), [](OutputStream, absl::string_view) {}, Deadline::Never(),
+      stop.get_token());
   EXPECT_TRUE(absl::IsCancelled(fetched.status())) << fetched.status();
 }
 

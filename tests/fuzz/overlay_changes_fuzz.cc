@@ -17,8 +17,8 @@ class Playground {
  public:
   // In memory where there is such a place: it is made and removed for every input.
   Playground()
-      : folder_(*rootwright::ScopedFolder::Create(fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(),
-                                                  "rootwright-fuzz-")) {
+      : folder_(*rootwright::ScopedFolder::Create(
+            fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(), "rootwright-fuzz-")) {
     std::ofstream(folder_.path() / "secret") << "safe";
   }
   void Apply(const uint8_t* data, size_t size) const {
@@ -31,8 +31,8 @@ class Playground {
     std::ofstream(folder_.path() / "changes.tar", std::ios::binary)
         .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
     const auto ignored = rootwright::ApplyOverlayChanges(
-        folder_.path() / "changes.tar", tree, {.entries = 100, .name_bytes = 1 << 16, .content_bytes = 1 << 16},
-        rootwright::Deadline::Never(), {});
+        folder_.path() / "changes.tar", tree,
+        {.entries = 100, .name_bytes = 1 << 16, .content_bytes = 1 << 16}, rootwright::Deadline::Never(), {});
     fs::remove_all(tree, error);
     const auto secret = rootwright::ReadFile(folder_.path() / "secret");
     if (!secret.ok() || *secret != "safe") std::abort();

@@ -1,5 +1,5 @@
-// The master's check of a build request: any bytes that parse are either accepted, or refused with at least one
-// violation that names its field.
+// The master's check of a build request: any bytes that parse are either accepted, or refused with at least
+// one violation that names its field.
 
 #include <cstdint>
 #include <cstdlib>

@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto& violation : rootwright::cli::ParseViolations(text)) {
     if (violation.field.find('\x1b') != std::string::npos) std::abort();
   }
-  if (const auto report = rootwright::cli::ParseHostReport(text); report.ok()) rootwright::cli::HostReportLines(*report);
+  if (const auto report = rootwright::cli::ParseHostReport(text); report.ok())
+    rootwright::cli::HostReportLines(*report);
   for (const char c : rootwright::cli::Printable(text)) {
     if (static_cast<unsigned char>(c) < 0x20) std::abort();
   }

@@ -14,7 +14,9 @@ namespace {
 class HostKeys : public Shortcut {
  public:
   std::string name() const override { return "ssh-host-keys"; }
-  std::string description() const override { return "the keys that openssh-server's script asks for are made on the host"; }
+  std::string description() const override {
+    return "the keys that openssh-server's script asks for are made on the host";
+  }
 
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
     const auto& packages = context.plan.packages;

@@ -29,7 +29,8 @@ constexpr std::array<absl::string_view, 5> kRead = {{
 }};
 
 bool IsUpgradeBlock(absl::string_view line) {
-  return absl::StartsWith(line, "if [ \"$1\" = \"install\" ] && [ -n \"$2\" ] ") && absl::EndsWith(line, "; then");
+  return absl::StartsWith(line, "if [ \"$1\" = \"install\" ] && [ -n \"$2\" ] ") &&
+         absl::EndsWith(line, "; then");
 }
 
 }  // namespace
@@ -51,8 +52,8 @@ bool IsIdlePreinst(absl::string_view script) {
       continue;
     }
     in_block = IsUpgradeBlock(line);
-    const bool helper = absl::StartsWith(line, "dpkg-maintscript-helper ") && absl::EndsWith(line, " -- \"$@\"") &&
-                        line.find_first_of(";&|`$(") == line.find("$@");
+    const bool helper = absl::StartsWith(line, "dpkg-maintscript-helper ") &&
+                        absl::EndsWith(line, " -- \"$@\"") && line.find_first_of(";&|`$(") == line.find("$@");
     if (!in_block && !helper && line != "set -e" && line != "exit 0") return false;
   }
   return !in_block;
@@ -63,7 +64,9 @@ namespace {
 class IdlePreinsts : public Shortcut {
  public:
   std::string name() const override { return "idle-preinsts"; }
-  std::string description() const override { return "preinst scripts that do nothing on a new system are not started"; }
+  std::string description() const override {
+    return "preinst scripts that do nothing on a new system are not started";
+  }
 
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
     UsedShortcut used{name(), "", "", {}};
@@ -74,8 +77,10 @@ class IdlePreinsts : public Shortcut {
             context.tree / "var/lib/dpkg/info" / absl::StrCat(package.name, qualifier, ".preinst"), 1 << 20);
         if (absl::IsNotFound(script.status())) continue;
         RW_RETURN_IF_ERROR(script.status());
-        if (IsIdlePreinst(*script)) used.skipped_preinsts.push_back(package.name);
-        else ++others;
+        if (IsIdlePreinst(*script))
+          used.skipped_preinsts.push_back(package.name);
+        else
+          ++others;
       }
     }
     if (used.skipped_preinsts.empty()) return std::nullopt;

@@ -87,7 +87,8 @@ class PythonBytecode : public Shortcut {
     RW_ASSIGN_OR_RETURN(std::string undo, StandIn(context.tree, program, script));
     // The stand-in may have been imported, and compiled, under the original's name.
     RW_RETURN_IF_ERROR(KeepBytecode(context.tree, version, undo));
-    return UsedShortcut{name(), absl::StrCat(lines[1], " files compiled by Python ", version), std::move(undo), {}};
+    return UsedShortcut{
+        name(), absl::StrCat(lines[1], " files compiled by Python ", version), std::move(undo), {}};
   }
 
  private:
@@ -106,11 +107,13 @@ class PythonBytecode : public Shortcut {
     std::string files;
     for (const DebianPackage& package : context.plan.packages) {
       if (package.name != absl::StrCat("libpython", version, "-minimal")) continue;
-      const fs::path list = context.tree / "var/lib/dpkg/info" /
-                            absl::StrCat(package.name, ":", package.architecture, ".list");
+      const fs::path list =
+          context.tree / "var/lib/dpkg/info" / absl::StrCat(package.name, ":", package.architecture, ".list");
       RW_ASSIGN_OR_RETURN(const std::string text, ReadFile(list));
       for (absl::string_view line : absl::StrSplit(text, '\n')) {
-        if (!absl::StartsWith(line, absl::StrCat("/usr/lib/python", version, "/")) || !absl::EndsWith(line, ".py")) continue;
+        if (!absl::StartsWith(line, absl::StrCat("/usr/lib/python", version, "/")) ||
+            !absl::EndsWith(line, ".py"))
+          continue;
         if (!absl::EndsWith(line, "/sitecustomize.py")) absl::StrAppend(&files, line, "\n");
       }
     }

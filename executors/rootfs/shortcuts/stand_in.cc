@@ -23,7 +23,8 @@ absl::StatusOr<std::string> StandIn(const std::filesystem::path& tree, const std
   const std::filesystem::path place = tree / path.substr(1);
   struct stat info {};
   if (lstat(place.c_str(), &info) != 0) return ErrnoStatus(errno, "stand in for", place.string());
-  if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError(absl::StrCat("stand in for: ", path, ": not a file"));
+  if (!S_ISREG(info.st_mode))
+    return absl::FailedPreconditionError(absl::StrCat("stand in for: ", path, ": not a file"));
   const std::filesystem::path kept = tree / OriginalOf(path).substr(1);
   if (std::rename(place.c_str(), kept.c_str()) != 0) return ErrnoStatus(errno, "move", place.string());
   RW_RETURN_IF_ERROR(WriteFileAtomically(place, content, static_cast<int>(info.st_mode & 07777)));

@@ -95,12 +95,15 @@ exit 0
 class SystemdHelper : public Shortcut {
  public:
   std::string name() const override { return "systemd-helper"; }
-  std::string description() const override { return "a small script stands in for deb-systemd-helper while packages are configured"; }
+  std::string description() const override {
+    return "a small script stands in for deb-systemd-helper while packages are configured";
+  }
 
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
     std::error_code error;
     const std::filesystem::path program = context.tree / (kProgram + 1);
-    if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(program, error))) return std::nullopt;
+    if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(program, error)))
+      return std::nullopt;
     std::string script = kScript;
     constexpr absl::string_view kPlace = "ORIGINAL";
     script.replace(script.find(kPlace.data()), kPlace.size(), absl::StrCat("'", OriginalOf(kProgram), "'"));

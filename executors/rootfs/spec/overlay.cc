@@ -149,7 +149,8 @@ class Placement {
     for (const std::string& name : names) {
       const std::string below = absl::StrCat(path, "/", name);
       struct stat info {};
-      if (fstatat(from, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return ErrnoStatus(errno, "read", below);
+      if (fstatat(from, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return ErrnoStatus(errno, "read", below);
       if (S_ISDIR(info.st_mode)) {
         RW_RETURN_IF_ERROR(MakeFolder(to.get(), name, below));
         const UniqueFd inner = OpenFolder(from, name);
@@ -173,8 +174,8 @@ class Placement {
     }
     if (errno != EEXIST) return ErrnoStatus(errno, "make folder", path);
     if (OpenInRoot(root_, path, O_RDONLY | O_DIRECTORY)) return absl::OkStatus();
-    return absl::FailedPreconditionError(
-        absl::StrCat("place overlay: ", path, ": the root filesystem has something there that is not a folder"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "place overlay: ", path, ": the root filesystem has something there that is not a folder"));
   }
 
   static absl::Status MakeRoom(int to, const std::string& name, const std::string& path) {
@@ -192,7 +193,8 @@ class Placement {
 
   static absl::Status File(int from, int to, const std::string& name, const struct stat& info,
                            const std::string& path) {
-    if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError(absl::StrCat("place overlay: ", path, ": not a file"));
+    if (!S_ISREG(info.st_mode))
+      return absl::FailedPreconditionError(absl::StrCat("place overlay: ", path, ": not a file"));
     const UniqueFd source(openat(from, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!source) return ErrnoStatus(errno, "open", path);
     const UniqueFd copy(openat(to, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -208,7 +210,8 @@ class Placement {
 
 }  // namespace
 
-std::vector<SpecProblem> CheckOverlay(const std::filesystem::path& specification_folder, const std::string& overlay) {
+std::vector<SpecProblem> CheckOverlay(const std::filesystem::path& specification_folder,
+                                      const std::string& overlay) {
   OverlayCheck check;
   struct stat info {};
   const std::filesystem::path path = specification_folder / overlay;
@@ -219,8 +222,10 @@ std::vector<SpecProblem> CheckOverlay(const std::filesystem::path& specification
     check.Refuse(overlay, "is not a folder");
   } else {
     const UniqueFd folder = OpenFolder(AT_FDCWD, path.string());
-    if (folder) check.Walk(folder.get(), overlay, 0);
-    else check.Refuse(overlay, "cannot be read");
+    if (folder)
+      check.Walk(folder.get(), overlay, 0);
+    else
+      check.Refuse(overlay, "cannot be read");
   }
   return check.Take();
 }

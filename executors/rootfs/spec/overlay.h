@@ -14,7 +14,8 @@ namespace rootwright {
 // of the root by ".."; names that a file system cannot take over as they are. A missing
 // folder is an empty overlay. Links to absolute paths are fine: in the target they lead
 // into the target.
-std::vector<SpecProblem> CheckOverlay(const std::filesystem::path& specification_folder, const std::string& overlay);
+std::vector<SpecProblem> CheckOverlay(const std::filesystem::path& specification_folder,
+                                      const std::string& overlay);
 
 // Lays an overlay over a tree: owner root, folders 0755, files 0644 or, if executable,
 // 0755, as git keeps them. Folders that exist already keep their mode. Every path is

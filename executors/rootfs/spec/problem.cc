@@ -47,7 +47,8 @@ std::string Shown(absl::string_view line) {
 
 int CharactersIn(absl::string_view line, size_t bytes) {
   const absl::string_view part = line.substr(0, bytes);
-  return static_cast<int>(std::count_if(part.begin(), part.end(), [](char c) { return !ContinuesCharacter(c); }));
+  return static_cast<int>(
+      std::count_if(part.begin(), part.end(), [](char c) { return !ContinuesCharacter(c); }));
 }
 
 std::string ProblemInOneLine(const SpecProblem& problem) {
@@ -69,7 +70,8 @@ std::string FormatProblem(const SpecProblem& problem) {
   absl::StrAppendFormat(&text, "%5d | %s\n", problem.line, Shown(problem.line_text));
   if (problem.column > 0 && static_cast<size_t>(problem.column) <= kShownCharacters) {
     const std::string indent(static_cast<size_t>(problem.column - 1), ' ');
-    absl::StrAppend(&text, "      | ", indent, problem.hint.empty() ? "^" : absl::StrCat("^ ", problem.hint), "\n");
+    absl::StrAppend(&text, "      | ", indent, problem.hint.empty() ? "^" : absl::StrCat("^ ", problem.hint),
+                    "\n");
   } else if (!problem.hint.empty()) {
     absl::StrAppend(&text, "      | ", problem.hint, "\n");
   }

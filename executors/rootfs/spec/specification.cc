@@ -29,8 +29,8 @@ constexpr size_t kLongestName = 128;
 
 bool AllOf(absl::string_view text, absl::string_view extra) {
   return std::all_of(text.begin(), text.end(), [extra](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
-           extra.find(c) != absl::string_view::npos;
+    return absl::ascii_islower(static_cast<unsigned char>(c)) ||
+           absl::ascii_isdigit(static_cast<unsigned char>(c)) || extra.find(c) != absl::string_view::npos;
   });
 }
 
@@ -90,7 +90,8 @@ class Reader {
     if (node.Is(kind)) return true;
     YamlNode wanted;
     wanted.kind = kind;
-    Problem(node, absl::StrCat(what, " must be ", wanted.KindName(), ", not ", node.KindName()), std::move(hint));
+    Problem(node, absl::StrCat(what, " must be ", wanted.KindName(), ", not ", node.KindName()),
+            std::move(hint));
     return false;
   }
 
@@ -104,14 +105,15 @@ class Reader {
       Problem(key, absl::StrCat("unknown key '", key.scalar, "'; did you mean 'package_manager'?"));
       return false;
     }
-    Problem(top, "there is no key 'package_manager': Portage specifications are not supported by this version yet",
+    Problem(top,
+            "there is no key 'package_manager': Portage specifications are not supported by this version yet",
             "for Debian packages add 'package_manager: {apt: {suite: bookworm}}'");
     return false;
   }
 
   // The entries whose keys are among `known`, each once; the others become problems.
-  std::vector<std::pair<const std::string*, const YamlNode*>> KnownEntries(const YamlNode& map,
-                                                                           const std::vector<std::string>& known) {
+  std::vector<std::pair<const std::string*, const YamlNode*>> KnownEntries(
+      const YamlNode& map, const std::vector<std::string>& known) {
     std::vector<std::pair<const std::string*, const YamlNode*>> entries;
     for (const auto& [key, value] : UniqueEntries(map)) {
       const std::string& name = key->scalar;
@@ -160,7 +162,8 @@ class Reader {
 
   AptSettings ReadApt(const YamlNode& key, const YamlNode& node) {
     AptSettings settings;
-    if (!node.Is(Kind::kNull) && !Expect(node, Kind::kMap, "'apt'", "e.g. 'apt: {suite: bookworm}'")) return settings;
+    if (!node.Is(Kind::kNull) && !Expect(node, Kind::kMap, "'apt'", "e.g. 'apt: {suite: bookworm}'"))
+      return settings;
     bool has_suite = false;
     for (const auto& [name, value] : KnownEntries(node, {"suite", "components"})) {
       if (*name == "suite") {
@@ -191,7 +194,8 @@ class Reader {
   bool ReadName(const YamlNode& node, absl::string_view what) {
     if (!Expect(node, Kind::kScalar, what)) return false;
     if (IsSuiteOrComponent(node.scalar)) return true;
-    Problem(node, absl::StrCat(what, " cannot be '", node.scalar, "'"), "lower-case letters, digits, and + - . _ /");
+    Problem(node, absl::StrCat(what, " cannot be '", node.scalar, "'"),
+            "lower-case letters, digits, and + - . _ /");
     return false;
   }
 
@@ -254,13 +258,15 @@ class Reader {
   std::vector<SpecCommand> ReadCommands(const YamlNode& node, const std::string& name) {
     std::vector<SpecCommand> commands;
     if (node.Is(Kind::kNull)) return commands;
-    if (!Expect(node, Kind::kList, absl::StrCat("'", name, "'"), "start each command with '- '")) return commands;
+    if (!Expect(node, Kind::kList, absl::StrCat("'", name, "'"), "start each command with '- '"))
+      return commands;
     if (node.items.size() > kMostCommands) {
       Problem(node, absl::StrCat("more than ", kMostCommands, " commands"));
       return commands;
     }
     for (const YamlNode& item : node.items) {
-      if (!Expect(item, Kind::kScalar, "a command", item.Is(Kind::kMap) ? "put the whole command in quotes" : "")) {
+      if (!Expect(item, Kind::kScalar, "a command",
+                  item.Is(Kind::kMap) ? "put the whole command in quotes" : "")) {
         continue;
       }
       if (absl::StripAsciiWhitespace(item.scalar).empty()) {
@@ -301,9 +307,10 @@ ParsedSpecification ParseSpecification(absl::string_view text, absl::string_view
   const YamlNode top = ParseYaml(text, lines, parsed.problems);
   if (!parsed.ok()) return parsed;
   parsed.specification = Reader(lines, parsed.problems).ReadTop(top);
-  std::stable_sort(parsed.problems.begin(), parsed.problems.end(), [](const SpecProblem& a, const SpecProblem& b) {
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-  });
+  std::stable_sort(parsed.problems.begin(), parsed.problems.end(),
+                   [](const SpecProblem& a, const SpecProblem& b) {
+                     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+                   });
   return parsed;
 }
 
@@ -313,9 +320,9 @@ ParsedSpecification LoadSpecification(const std::filesystem::path& folder) {
   struct stat info {};
   // Not followed: a link in a specification must not show a file of the build host.
   if (lstat(path.c_str(), &info) != 0) {
-    parsed.problems.push_back(FileProblem(
-        kConfigurationFile, errno == ENOENT ? "there is no such file" : std::strerror(errno),
-        "a specification is a folder with a configuration.yml in it"));
+    parsed.problems.push_back(FileProblem(kConfigurationFile,
+                                          errno == ENOENT ? "there is no such file" : std::strerror(errno),
+                                          "a specification is a folder with a configuration.yml in it"));
   } else if (!S_ISREG(info.st_mode)) {
     parsed.problems.push_back(FileProblem(kConfigurationFile, "is not a regular file"));
   } else if (info.st_size > kMostBytes) {

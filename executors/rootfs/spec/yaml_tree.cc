@@ -19,7 +19,9 @@ namespace {
 constexpr size_t kDeepest = 16;
 constexpr size_t kMostProblems = 50;
 
-absl::string_view Indentation(absl::string_view line) { return line.substr(0, line.find_first_not_of(" \t")); }
+absl::string_view Indentation(absl::string_view line) {
+  return line.substr(0, line.find_first_not_of(" \t"));
+}
 
 // Builds the tree from the parser's events; once something is refused the rest is skipped.
 class TreeBuilder : public YAML::EventHandler {
@@ -38,14 +40,16 @@ class TreeBuilder : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
   void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
-    Refuse(mark, absl::StrCat("anchors are not supported: '&", name, "'"), "write the value out where it is needed");
+    Refuse(mark, absl::StrCat("anchors are not supported: '&", name, "'"),
+           "write the value out where it is needed");
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     Refuse(mark, "aliases are not supported", "write the value out here");
   }
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Add(NodeAt(mark, YamlNode::Kind::kNull)); }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                const std::string& value) override {
     RefuseTag(mark, tag);
     RefuseOpenQuote(mark);
     YamlNode node = NodeAt(mark, YamlNode::Kind::kScalar);
@@ -88,7 +92,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void RefuseTag(const YAML::Mark& mark, const std::string& tag) {
-    if (!tag.empty() && tag != "?" && tag != "!") Refuse(mark, absl::StrCat("tags are not supported: '", tag, "'"));
+    if (!tag.empty() && tag != "?" && tag != "!")
+      Refuse(mark, absl::StrCat("tags are not supported: '", tag, "'"));
   }
 
   // The parser takes the end of the file for the end of a quote.
@@ -104,7 +109,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   void Open(const YAML::Mark& mark, YamlNode::Kind kind, YAML::EmitterStyle::value style) {
     if (++depth_ > kDeepest) {
-      if (depth_ == kDeepest + 1) Refuse(mark, absl::StrCat("nested too deeply: more than ", kDeepest, " levels"));
+      if (depth_ == kDeepest + 1)
+        Refuse(mark, absl::StrCat("nested too deeply: more than ", kDeepest, " levels"));
       return;
     }
     Level level;
@@ -158,7 +164,8 @@ std::string InPlainWords(const std::string& message) {
   if (message == "illegal flow end") return "a ']' or '}' that nothing opened";
   if (message == "illegal block entry") return "a list cannot start here";
   if (message == "unknown token") return "this character cannot start a value; put the value in quotes";
-  if (message == "the referenced anchor is not defined") return "a value cannot start with '*'; put it in quotes";
+  if (message == "the referenced anchor is not defined")
+    return "a value cannot start with '*'; put it in quotes";
   if (message == "bad file") return "nested too deeply";
   return absl::StrCat("not valid YAML: ", message);
 }

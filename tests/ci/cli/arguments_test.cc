@@ -20,7 +20,8 @@ std::string Complaint(const std::vector<std::string>& words) {
 }
 
 TEST(ParseArguments, TakesOptionsAnywhere) {
-  const auto parsed = ParseWords({"--json", "-m", "host:1", "build", "--arch=arm64", "submit", "spec", "--label", "a=b", "--label", "c=d"});
+  const auto parsed = ParseWords({"--json", "-m", "host:1", "build", "--arch=arm64", "submit", "spec",
+                                  "--label", "a=b", "--label", "c=d"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_STREQ(parsed->command->words, "build submit");
   EXPECT_EQ(parsed->Get("master"), "host:1");
@@ -30,7 +31,8 @@ TEST(ParseArguments, TakesOptionsAnywhere) {
 }
 
 TEST(ParseArguments, LeavesWhatFollowsTwoDashesAlone) {
-  const auto parsed = ParseWords({"build", "submit", "--command", "--arch", "arm64", "--", "sh", "-c", "--help"});
+  const auto parsed =
+      ParseWords({"build", "submit", "--command", "--arch", "arm64", "--", "sh", "-c", "--help"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_THAT(parsed->rest, ElementsAre("sh", "-c", "--help"));
   EXPECT_FALSE(parsed->Has("help"));
@@ -56,7 +58,8 @@ TEST(ParseArguments, NamesWhatIsWrong) {
   EXPECT_THAT(Complaint({"build", "show", "a", "b"}), HasSubstr("one word too many: 'b'"));
   EXPECT_THAT(Complaint({"build", "list", "--limit"}), HasSubstr("'--limit' needs a value: N"));
   EXPECT_THAT(Complaint({"build", "list", "--quiet=1"}), HasSubstr("'--quiet' takes no value"));
-  EXPECT_THAT(Complaint({"build", "list", "--limit", "1", "--limit", "2"}), HasSubstr("'--limit' stands twice"));
+  EXPECT_THAT(Complaint({"build", "list", "--limit", "1", "--limit", "2"}),
+              HasSubstr("'--limit' stands twice"));
   EXPECT_THAT(Complaint({"build", "list", "-z"}), HasSubstr("unknown option '-z'"));
   EXPECT_THAT(Complaint({"build", "list", "--", "x"}), HasSubstr("takes nothing after '--'"));
 }

@@ -14,7 +14,9 @@ std::string Picture(const Story& story, int rows = 40, const std::string& notice
   return Render(view.Lines(kNow, rows), Colour::kOff);
 }
 
-TEST(BuildView, ShowsRunningStepWithProgressAndStepsToCome) { ExpectGolden("view_running.txt", Picture(Story::Install())); }
+TEST(BuildView, ShowsRunningStepWithProgressAndStepsToCome) {
+  ExpectGolden("view_running.txt", Picture(Story::Install()));
+}
 
 TEST(BuildView, ColoursMarksOnly) {
   BuildView view;
@@ -38,14 +40,16 @@ TEST(BuildView, NeverTakesMoreRowsThanThereAre) {
 
 TEST(BuildView, ShowsReasonOfFailedStepAndNothingToCome) {
   Story story = Story::Install();
-  story.Event("step_finished { step: 'install_packages' state: STEP_STATE_FAILED exit_code: 1 wall { seconds: 94 } "
-              "reason: 'install packages: greeter: exit 1' }");
+  story.Event(
+      "step_finished { step: 'install_packages' state: STEP_STATE_FAILED exit_code: 1 wall { seconds: 94 } "
+      "reason: 'install packages: greeter: exit 1' }");
   ExpectGolden("view_failed.txt", Picture(story));
 }
 
 TEST(BuildView, BeginsAnewWithNextAttempt) {
   Story story = Story::Install();
-  story.Build("state: BUILD_STATE_QUEUED attempt: 1 infrastructure_error { message: 'boot: guest: kernel panic' }");
+  story.Build(
+      "state: BUILD_STATE_QUEUED attempt: 1 infrastructure_error { message: 'boot: guest: kernel panic' }");
   story.Build("state: BUILD_STATE_LEASED attempt: 2 agent: 'builder-2' started_at { seconds: 1000000050 }");
   story.Event("step_started { step: 'prepare_image' index: 1 count: 13 }", 2);
   ExpectGolden("view_again.txt", Picture(story));
@@ -58,8 +62,10 @@ TEST(BuildView, SaysWhyItWaits) {
   for (const auto& message : story.messages()) view.Apply(message);
   view.Explain(Parse<v1::ExplainPendingResponse>(
       "summary: 'no agent offers target riscv64' queue_position: 2 "
-      "agents { agent: 'builder-1' reasons { kind: KIND_TARGET message: 'offers arm64, amd64, not riscv64' } } "
-      "agents { agent: 'builder-2' reasons { kind: KIND_TARGET message: 'offers arm64, amd64, not riscv64' } } "
+      "agents { agent: 'builder-1' reasons { kind: KIND_TARGET message: 'offers arm64, amd64, not riscv64' } "
+      "} "
+      "agents { agent: 'builder-2' reasons { kind: KIND_TARGET message: 'offers arm64, amd64, not riscv64' } "
+      "} "
       "agents { agent: 'builder-3' reasons { kind: KIND_DRAINED message: 'is drained: \"new disk\"' } }"));
   ExpectGolden("view_waiting.txt", Render(view.Lines(kNow, 40), Colour::kOff));
 }

@@ -48,10 +48,12 @@ TEST(ManualPage, IsTheOneInDocs) {
 // Completes the words in bash itself, with a `rootwright` that answers from a function.
 std::string Complete(const std::string& words, int at) {
   SubprocessSpec bash;
-  bash.argv = {"bash", "-c", BashCompletion() + "\ntimeout() { shift 2; echo \"ASKED:$*\"; }\nCOMP_WORDS=(" + words + ")\nCOMP_CWORD=" +
-                                 std::to_string(at) + "\n_rootwright\necho \"${COMPREPLY[*]}\""};
+  bash.argv = {"bash", "-c",
+               BashCompletion() + "\ntimeout() { shift 2; echo \"ASKED:$*\"; }\nCOMP_WORDS=(" + words +
+                   ")\nCOMP_CWORD=" + std::to_string(at) + "\n_rootwright\necho \"${COMPREPLY[*]}\""};
   const auto result = RunSubprocess(bash, Deadline::In(absl::Seconds(30)), {});
-  EXPECT_TRUE(result.ok() && result->ok()) << (result.ok() ? result->error_output : result.status().ToString());
+  EXPECT_TRUE(result.ok() && result->ok())
+      << (result.ok() ? result->error_output : result.status().ToString());
   return result.ok() ? result->output : "";
 }
 

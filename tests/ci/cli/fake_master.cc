@@ -27,14 +27,17 @@ struct FakeMaster::State {
 
 namespace {
 
-grpc::Status Refused() { return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "submit build: the request is refused"); }
+grpc::Status Refused() {
+  return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "submit build: the request is refused");
+}
 
 }  // namespace
 
 struct FakeMaster::Service : v1::BuildService::Service, v1::FleetService::Service {
   explicit Service(State& s) : state(s) {}
 
-  grpc::Status SubmitBuild(grpc::ServerContext*, const v1::SubmitBuildRequest* request, v1::SubmitBuildResponse* response) override {
+  grpc::Status SubmitBuild(grpc::ServerContext*, const v1::SubmitBuildRequest* request,
+                           v1::SubmitBuildResponse* response) override {
     const MutexLock lock(state.mutex);
     state.submitted.push_back(*request);
     if (request->request().priority() > 100) return Refused();
@@ -44,22 +47,26 @@ struct FakeMaster::Service : v1::BuildService::Service, v1::FleetService::Servic
     return grpc::Status::OK;
   }
 
-  grpc::Status GetBuild(grpc::ServerContext*, const v1::GetBuildRequest* request, v1::GetBuildResponse* response) override {
+  grpc::Status GetBuild(grpc::ServerContext*, const v1::GetBuildRequest* request,
+                        v1::GetBuildResponse* response) override {
     const MutexLock lock(state.mutex);
     if (state.build.id().rfind(request->build_id(), 0) != 0) {
-      return grpc::Status(grpc::StatusCode::NOT_FOUND, "find build: " + request->build_id() + ": there is none");
+      return grpc::Status(grpc::StatusCode::NOT_FOUND,
+                          "find build: " + request->build_id() + ": there is none");
     }
     *response->mutable_build() = state.build;
     return grpc::Status::OK;
   }
 
-  grpc::Status ListArtifacts(grpc::ServerContext*, const v1::ListArtifactsRequest*, v1::ListArtifactsResponse* response) override {
+  grpc::Status ListArtifacts(grpc::ServerContext*, const v1::ListArtifactsRequest*,
+                             v1::ListArtifactsResponse* response) override {
     const MutexLock lock(state.mutex);
     *response->mutable_artifacts() = state.build.artifacts();
     return grpc::Status::OK;
   }
 
-  grpc::Status CancelBuild(grpc::ServerContext*, const v1::CancelBuildRequest*, v1::CancelBuildResponse* response) override {
+  grpc::Status CancelBuild(grpc::ServerContext*, const v1::CancelBuildRequest*,
+                           v1::CancelBuildResponse* response) override {
     const MutexLock lock(state.mutex);
     ++state.cancels;
     state.build.set_state(v1::BUILD_STATE_FINISHED);
@@ -85,7 +92,8 @@ struct FakeMaster::Service : v1::BuildService::Service, v1::FleetService::Servic
     while (script.hold && state.cancels == cancels_before && !state.ending && !context->IsCancelled()) {
       state.changed.wait_for(lock, std::chrono::milliseconds(20));
     }
-    return grpc::Status(static_cast<grpc::StatusCode>(script.status_code), script.status_code == 0 ? "" : "scripted");
+    return grpc::Status(static_cast<grpc::StatusCode>(script.status_code),
+                        script.status_code == 0 ? "" : "scripted");
   }
 
   template <typename Response>
@@ -108,7 +116,8 @@ struct FakeMaster::Service : v1::BuildService::Service, v1::FleetService::Servic
     return end < bytes.size() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "scripted") : grpc::Status::OK;
   }
 
-  grpc::Status ReadLog(grpc::ServerContext*, const v1::ReadLogRequest* request, grpc::ServerWriter<v1::ReadLogResponse>* writer) override {
+  grpc::Status ReadLog(grpc::ServerContext*, const v1::ReadLogRequest* request,
+                       grpc::ServerWriter<v1::ReadLogResponse>* writer) override {
     return Send(request->offset(), writer);
   }
   grpc::Status ReadArtifact(grpc::ServerContext*, const v1::ReadArtifactRequest* request,
@@ -116,7 +125,8 @@ struct FakeMaster::Service : v1::BuildService::Service, v1::FleetService::Servic
     return Send(request->offset(), writer);
   }
 
-  grpc::Status ExplainPending(grpc::ServerContext*, const v1::ExplainPendingRequest*, v1::ExplainPendingResponse* response) override {
+  grpc::Status ExplainPending(grpc::ServerContext*, const v1::ExplainPendingRequest*,
+                              v1::ExplainPendingResponse* response) override {
     const MutexLock lock(state.mutex);
     *response = state.why;
     return grpc::Status::OK;

@@ -19,7 +19,8 @@ constexpr int kUnavailable = 14;
 class FakePresenter : public Presenter {
  public:
   void Show(const v1::WatchBuildResponse& message) override {
-    if (message.has_event()) sequences.push_back(message.event().attempt() * 100 + message.event().sequence());
+    if (message.has_event())
+      sequences.push_back(message.event().attempt() * 100 + message.event().sequence());
   }
   void Explain(const v1::ExplainPendingResponse& why) override {
     said.push_back(why.summary());
@@ -41,7 +42,8 @@ class FakePresenter : public Presenter {
 class Follow : public testing::Test {
  protected:
   Follow() : client_(DialMaster(master_.address()).value(), master_.address()) {
-    master_.SetBuild(Parse<v1::Build>("id: '7f3a0000' state: BUILD_STATE_FINISHED outcome: OUTCOME_SUCCEEDED attempt: 1"));
+    master_.SetBuild(
+        Parse<v1::Build>("id: '7f3a0000' state: BUILD_STATE_FINISHED outcome: OUTCOME_SUCCEEDED attempt: 1"));
     options_.stream.build_id = "7f3a0000";
     options_.stream.first_pause = absl::Milliseconds(1);
   }
@@ -49,7 +51,8 @@ class Follow : public testing::Test {
   static std::vector<v1::WatchBuildResponse> Events(int from, int to, int attempt = 1) {
     std::vector<v1::WatchBuildResponse> events;
     for (int i = from; i <= to; ++i) {
-      events.push_back(Parse<v1::WatchBuildResponse>("event { sequence: " + std::to_string(i) + " attempt: " + std::to_string(attempt) +
+      events.push_back(Parse<v1::WatchBuildResponse>("event { sequence: " + std::to_string(i) +
+                                                     " attempt: " + std::to_string(attempt) +
                                                      " state_changed { state: BUILD_STATE_RUNNING } }"));
     }
     return events;
@@ -124,7 +127,8 @@ TEST_F(Follow, DetachesOnFirstPress) {
   EXPECT_EQ(Run().status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(master_.cancels(), 0);
   ASSERT_FALSE(presenter_.said.empty());
-  EXPECT_EQ(presenter_.said[0], "detached, the build goes on; `rootwright build watch 7f3a0000`, or press again to cancel it");
+  EXPECT_EQ(presenter_.said[0],
+            "detached, the build goes on; `rootwright build watch 7f3a0000`, or press again to cancel it");
 }
 
 TEST_F(Follow, TakesSignalSentTwiceForOnePress) {

@@ -1,13 +1,12 @@
 #pragma once
 
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
-
-#include <google/protobuf/text_format.h>
 
 namespace rootwright::cli {
 

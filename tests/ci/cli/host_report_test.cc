@@ -19,7 +19,8 @@ TEST(HostReport, ShowsEachCheckWithItsRemedy) {
 }
 
 TEST(HostReport, RefusesWhatIsNoReport) {
-  for (const char* text : {"", "[]", "{}", "{\"checks\":1}", "{\"checks\":[1]}", "{\"checks\":[],\"targets\":{}}", "{\"checks\":["}) {
+  for (const char* text : {"", "[]", "{}", "{\"checks\":1}", "{\"checks\":[1]}",
+                           "{\"checks\":[],\"targets\":{}}", "{\"checks\":["}) {
     EXPECT_EQ(ParseHostReport(text).status().code(), absl::StatusCode::kInternal) << text;
   }
 }

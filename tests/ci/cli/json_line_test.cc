@@ -10,7 +10,8 @@ TEST(JsonLine, IsProtobufJsonByteForByte) {
   Story story;
   story.Event("log_chunk { step: 'pack_rootfs' stream: LOG_STREAM_STDERR offset: 12 data: 'hi\\n' }");
   EXPECT_EQ(JsonLine(story.messages()[0]),
-            "{\"event\":{\"sequence\":\"1\",\"time\":\"2001-09-09T01:46:41Z\",\"attempt\":1,\"logChunk\":{\"step\":\"pack_rootfs\","
+            "{\"event\":{\"sequence\":\"1\",\"time\":\"2001-09-09T01:46:41Z\",\"attempt\":1,\"logChunk\":{"
+            "\"step\":\"pack_rootfs\","
             "\"stream\":\"LOG_STREAM_STDERR\",\"offset\":\"12\",\"data\":\"aGkK\"}}}\n");
 }
 

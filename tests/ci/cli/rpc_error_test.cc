@@ -9,12 +9,14 @@ namespace {
 
 // Field `number`, length-delimited, of at most 127 bytes.
 std::string Field(int number, const std::string& value) {
-  return absl::StrCat(std::string(1, static_cast<char>(number << 3 | 2)), std::string(1, static_cast<char>(value.size())), value);
+  return absl::StrCat(std::string(1, static_cast<char>(number << 3 | 2)),
+                      std::string(1, static_cast<char>(value.size())), value);
 }
 
 std::string Details() {
   const std::string violation = Field(1, "request.limits.vcpus") + Field(2, "9 is more than 8");
-  const std::string any = Field(1, "type.googleapis.com/google.rpc.BadRequest") + Field(2, Field(1, violation));
+  const std::string any =
+      Field(1, "type.googleapis.com/google.rpc.BadRequest") + Field(2, Field(1, violation));
   return absl::StrCat("\x08\x03", Field(2, "bad"), Field(3, any));
 }
 
@@ -36,7 +38,8 @@ TEST(ParseViolations, GivesNothingForWhatIsMalformed) {
 TEST(ErrorText, PutsEachViolationOnItsLine) {
   absl::Status status = absl::InvalidArgumentError("the request is refused");
   AttachDetails(status, Details());
-  EXPECT_EQ(ErrorText(status), "rootwright: the request is refused\n  request.limits.vcpus: 9 is more than 8\n");
+  EXPECT_EQ(ErrorText(status),
+            "rootwright: the request is refused\n  request.limits.vcpus: 9 is more than 8\n");
 }
 
 }  // namespace

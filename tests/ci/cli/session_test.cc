@@ -19,21 +19,23 @@ using testing::HasSubstr;
 // Whole command lines against a master, with their output and exit code.
 class CommandLineTest : public testing::Test {
  protected:
-  CommandLineTest() : folder_(ScopedFolder::Create(std::filesystem::temp_directory_path(), "cli-session-").value()) {}
+  CommandLineTest()
+      : folder_(ScopedFolder::Create(std::filesystem::temp_directory_path(), "cli-session-").value()) {}
 
   int Run(std::vector<std::string> words) {
     const std::string out = (folder_.path() / "stdout").string();
     const std::string error = (folder_.path() / "stderr").string();
     const UniqueFd out_fd(open(out.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600));
     const UniqueFd error_fd(open(error.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600));
-    const ExitCode code =
-        RunCommandLine({std::move(words), master_.address(), ""}, out_fd.get(), error_fd.get(), Clock::Real(), absl::UTCTimeZone());
+    const ExitCode code = RunCommandLine({std::move(words), master_.address(), ""}, out_fd.get(),
+                                         error_fd.get(), Clock::Real(), absl::UTCTimeZone());
     out_ = ReadFile(out).value();
     error_ = ReadFile(error).value();
     return static_cast<int>(code);
   }
   void SetEnd(const std::string& fields) {
-    master_.SetBuild(Parse<v1::Build>("id: '7f3a0000' state: BUILD_STATE_FINISHED attempt: 1 agent: 'builder-1' " + fields));
+    master_.SetBuild(Parse<v1::Build>(
+        "id: '7f3a0000' state: BUILD_STATE_FINISHED attempt: 1 agent: 'builder-1' " + fields));
     master_.SetWatch({{Story::Install().messages()}});
   }
 
@@ -46,9 +48,11 @@ class CommandLineTest : public testing::Test {
 TEST_F(CommandLineTest, SubmitFollowsAndFetches) {
   const std::string content(5000, 'r');
   master_.SetBytes(content);
-  SetEnd("outcome: OUTCOME_SUCCEEDED artifacts { name: 'rootfs.tar.zst' size_bytes: 5000 sha256: '" + Sha256::Of(content) + "' }");
+  SetEnd("outcome: OUTCOME_SUCCEEDED artifacts { name: 'rootfs.tar.zst' size_bytes: 5000 sha256: '" +
+         Sha256::Of(content) + "' }");
   const std::string output = (folder_.path() / "out").string();
-  EXPECT_EQ(Run({"build", "submit", "https://example.org/s", "--arch", "arm64", "--output", output}), 0) << error_;
+  EXPECT_EQ(Run({"build", "submit", "https://example.org/s", "--arch", "arm64", "--output", output}), 0)
+      << error_;
   EXPECT_THAT(out_, HasSubstr("configuring 88 of 142 · openssh-server"));
   EXPECT_THAT(out_, HasSubstr("✓ Build 7f3a0000 succeeded"));
   EXPECT_EQ(ReadFile(output + "/7f3a0000/rootfs.tar.zst").value(), content);
@@ -56,9 +60,12 @@ TEST_F(CommandLineTest, SubmitFollowsAndFetches) {
 
 TEST_F(CommandLineTest, SubmitShowsEndOfLogOfFailingStep) {
   master_.SetBytes("line one\nerror: implicit declaration\n");
-  SetEnd("outcome: OUTCOME_FAILED reason: 'exit 1' steps { name: 'install_packages' state: STEP_STATE_FAILED log_bytes: 36 }");
+  SetEnd(
+      "outcome: OUTCOME_FAILED reason: 'exit 1' steps { name: 'install_packages' state: STEP_STATE_FAILED "
+      "log_bytes: 36 }");
   EXPECT_EQ(Run({"build", "submit", "https://example.org/s", "--arch", "arm64"}), 1);
-  EXPECT_THAT(out_, HasSubstr("✗ Build 7f3a0000 failed in install_packages: exit 1\n    line one\n    error: implicit declaration\n"));
+  EXPECT_THAT(out_, HasSubstr("✗ Build 7f3a0000 failed in install_packages: exit 1\n    line one\n    error: "
+                              "implicit declaration\n"));
 }
 
 TEST_F(CommandLineTest, DetachPrintsIdAlone) {
@@ -71,27 +78,33 @@ TEST_F(CommandLineTest, DetachPrintsIdAlone) {
 TEST_F(CommandLineTest, JsonHasOneMessageOnEachLine) {
   SetEnd("outcome: OUTCOME_TIMED_OUT");
   EXPECT_EQ(Run({"build", "watch", "7f3a", "--json"}), 5);
-  EXPECT_THAT(out_, HasSubstr("\n{\"event\":{\"sequence\":\"1\",\"time\":\"2001-09-09T01:46:41Z\",\"attempt\":1,\"stepStarted\":{\"step\":"
+  EXPECT_THAT(out_, HasSubstr("\n{\"event\":{\"sequence\":\"1\",\"time\":\"2001-09-09T01:46:41Z\","
+                              "\"attempt\":1,\"stepStarted\":{\"step\":"
                               "\"prepare_image\",\"index\":1,\"count\":13,\"place\":\"PLACE_HOST\"}}}\n"));
   EXPECT_FALSE(master_.watched()[0].omit_log_chunks());
 }
 
 TEST_F(CommandLineTest, RefusedRequestIsBadInput) {
   SetEnd("");
-  EXPECT_EQ(Run({"build", "submit", "https://example.org/s", "--arch", "arm64", "--priority", "101", "--json"}), 2);
+  EXPECT_EQ(
+      Run({"build", "submit", "https://example.org/s", "--arch", "arm64", "--priority", "101", "--json"}), 2);
   EXPECT_EQ(error_, "rootwright: submit build: the request is refused\n");
-  EXPECT_EQ(out_, "{\"error\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"submit build: the request is refused\",\"exitCode\":2}}\n");
+  EXPECT_EQ(out_,
+            "{\"error\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"submit build: the request is "
+            "refused\",\"exitCode\":2}}\n");
 }
 
 TEST_F(CommandLineTest, OutcomesHaveTheirExitCodes) {
   SetEnd("outcome: OUTCOME_CANCELLED");
   EXPECT_EQ(Run({"build", "watch", "7f3a"}), 4);
-  SetEnd("outcome: OUTCOME_INFRASTRUCTURE_ERROR infrastructure_error { message: 'boot: guest: kernel panic' }");
+  SetEnd(
+      "outcome: OUTCOME_INFRASTRUCTURE_ERROR infrastructure_error { message: 'boot: guest: kernel panic' }");
   EXPECT_EQ(Run({"build", "watch", "7f3a"}), 3);
   EXPECT_EQ(Run({"build", "watch", "beef"}), 2);
   EXPECT_EQ(Run({"build", "watch"}), 2);
   EXPECT_EQ(Run({"--master", "127.0.0.1:1", "build", "list"}), 6);
-  EXPECT_THAT(error_, HasSubstr("cannot reach the master: 127.0.0.1:1: connection refused: start rootwright-master"));
+  EXPECT_THAT(error_,
+              HasSubstr("cannot reach the master: 127.0.0.1:1: connection refused: start rootwright-master"));
 }
 
 TEST_F(CommandLineTest, LogPrintsBytesFromOffset) {
@@ -118,7 +131,10 @@ TEST_F(CommandLineTest, HelpComesForEveryCommand) {
 TEST_F(CommandLineTest, SpecCheckTellsGoodFromBad) {
   EXPECT_EQ(Run({"spec", "check", (folder_.path() / "none").string()}), 2);
   EXPECT_THAT(error_, HasSubstr("no such folder"));
-  ASSERT_TRUE(WriteFileAtomically(folder_.path() / "configuration.yml", "package_manager: {apt: {suite: bookworm}}\npackages: {}\npost_install_command: []\n").ok());
+  ASSERT_TRUE(WriteFileAtomically(
+                  folder_.path() / "configuration.yml",
+                  "package_manager: {apt: {suite: bookworm}}\npackages: {}\npost_install_command: []\n")
+                  .ok());
   EXPECT_EQ(Run({"spec", "check", folder_.path().string()}), 2);
   EXPECT_THAT(out_, HasSubstr("did you mean 'post_install_commands'?"));
   EXPECT_THAT(out_, HasSubstr("Nothing was built."));

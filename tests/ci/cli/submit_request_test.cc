@@ -14,7 +14,8 @@ using testing::HasSubstr;
 
 class SubmitRequest : public testing::Test {
  protected:
-  SubmitRequest() : folder_(ScopedFolder::Create(std::filesystem::temp_directory_path(), "cli-submit-").value()) {
+  SubmitRequest()
+      : folder_(ScopedFolder::Create(std::filesystem::temp_directory_path(), "cli-submit-").value()) {
     std::filesystem::create_directories(folder_.path() / "specs/.git");
     std::filesystem::create_directories(folder_.path() / "specs/boards/pi");
   }
@@ -24,22 +25,63 @@ class SubmitRequest : public testing::Test {
     if (!arguments.ok()) return arguments.status();
     return MakeSubmitRequest(*arguments, folder_.path());
   }
-  std::string Complaint(const std::vector<std::string>& words) { return std::string(Make(words).status().message()); }
+  std::string Complaint(const std::vector<std::string>& words) {
+    return std::string(Make(words).status().message());
+  }
 
   ScopedFolder folder_;
 };
 
 TEST_F(SubmitRequest, CarriesEveryOption) {
-  const auto made = Make({"https://example.org/s.git", "--arch", "arm64", "--cpu", "cortex-a57", "--ref", "v2", "--path", "a/b", "--label",
-                          "rack=a", "--priority", "-5", "--key", "k", "--wall", "2h", "--silence", "90s", "--memory", "1GiB", "--disk",
-                          "8GiB", "--vcpus", "2", "--format", "tar.zst", "--format", "tar", "--disable-shortcut", "all", "--isolation",
-                          "machine", "--name", "n", "--go-on-for", "1h", "--afterwards", "stop"});
+  const auto made = Make({"https://example.org/s.git",
+                          "--arch",
+                          "arm64",
+                          "--cpu",
+                          "cortex-a57",
+                          "--ref",
+                          "v2",
+                          "--path",
+                          "a/b",
+                          "--label",
+                          "rack=a",
+                          "--priority",
+                          "-5",
+                          "--key",
+                          "k",
+                          "--wall",
+                          "2h",
+                          "--silence",
+                          "90s",
+                          "--memory",
+                          "1GiB",
+                          "--disk",
+                          "8GiB",
+                          "--vcpus",
+                          "2",
+                          "--format",
+                          "tar.zst",
+                          "--format",
+                          "tar",
+                          "--disable-shortcut",
+                          "all",
+                          "--isolation",
+                          "machine",
+                          "--name",
+                          "n",
+                          "--go-on-for",
+                          "1h",
+                          "--afterwards",
+                          "stop"});
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->ShortDebugString(),
-            "request { target { architecture: ARCHITECTURE_ARM64 cpu_model: \"cortex-a57\" } isolation: ISOLATION_MACHINE source { url: "
-            "\"https://example.org/s.git\" ref: \"v2\" path: \"a/b\" } rootfs { disabled_shortcuts: \"all\" } limits { wall { seconds: 7200 } "
-            "silence { seconds: 90 } memory_bytes: 1073741824 vcpus: 2 disk_bytes: 8589934592 } outputs: OUTPUT_FORMAT_TAR_ZST outputs: "
-            "OUTPUT_FORMAT_TAR required_labels { key: \"rack\" value: \"a\" } priority: -5 without_master { go_on_for { seconds: 3600 } "
+            "request { target { architecture: ARCHITECTURE_ARM64 cpu_model: \"cortex-a57\" } isolation: "
+            "ISOLATION_MACHINE source { url: "
+            "\"https://example.org/s.git\" ref: \"v2\" path: \"a/b\" } rootfs { disabled_shortcuts: \"all\" "
+            "} limits { wall { seconds: 7200 } "
+            "silence { seconds: 90 } memory_bytes: 1073741824 vcpus: 2 disk_bytes: 8589934592 } outputs: "
+            "OUTPUT_FORMAT_TAR_ZST outputs: "
+            "OUTPUT_FORMAT_TAR required_labels { key: \"rack\" value: \"a\" } priority: -5 without_master { "
+            "go_on_for { seconds: 3600 } "
             "afterwards: AFTERWARDS_STOP } display_name: \"n\" } idempotency_key: \"k\"");
 }
 
@@ -51,10 +93,12 @@ TEST_F(SubmitRequest, MakesLocalFolderAbsolute) {
 }
 
 TEST_F(SubmitRequest, CarriesCommand) {
-  const auto made = Make({"--command", "--arch", "arm64", "--env", "A=b=c", "--collect", "out.txt", "--", "sh", "-c", "true"});
+  const auto made = Make(
+      {"--command", "--arch", "arm64", "--env", "A=b=c", "--collect", "out.txt", "--", "sh", "-c", "true"});
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(made->request().command().ShortDebugString(),
-            "argv: \"sh\" argv: \"-c\" argv: \"true\" environment { key: \"A\" value: \"b=c\" } collect: \"out.txt\"");
+            "argv: \"sh\" argv: \"-c\" argv: \"true\" environment { key: \"A\" value: \"b=c\" } collect: "
+            "\"out.txt\"");
   EXPECT_FALSE(made->request().has_source());
 }
 
@@ -63,11 +107,15 @@ TEST_F(SubmitRequest, NamesWhatIsWrong) {
   EXPECT_THAT(Complaint({"--arch", "arm64"}), HasSubstr("missing SPEC"));
   EXPECT_THAT(Complaint({"nowhere", "--arch", "arm64"}), HasSubstr("no such folder"));
   EXPECT_THAT(Complaint({".", "--arch", "arm64"}), HasSubstr("not in a git repository"));
-  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--wall", "soon"}), HasSubstr("--wall: not a time: 'soon'"));
+  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--wall", "soon"}),
+              HasSubstr("--wall: not a time: 'soon'"));
   EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--memory", "lots"}), HasSubstr("--memory: not a size"));
-  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--priority", "high"}), HasSubstr("--priority: not a whole number"));
-  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--label", "x"}), HasSubstr("--label: not of the form NAME=VALUE"));
-  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--env", "A=b"}), HasSubstr("--env: goes only with --command"));
+  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--priority", "high"}),
+              HasSubstr("--priority: not a whole number"));
+  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--label", "x"}),
+              HasSubstr("--label: not of the form NAME=VALUE"));
+  EXPECT_THAT(Complaint({"specs", "--arch", "arm64", "--env", "A=b"}),
+              HasSubstr("--env: goes only with --command"));
   EXPECT_THAT(Complaint({"--command", "--arch", "arm64"}), HasSubstr("needs a program after '--'"));
 }
 

@@ -7,12 +7,17 @@ namespace {
 
 TEST(Printable, MakesEscapeSequencesHarmless) {
   EXPECT_EQ(Printable("\x1b[2Jgone\x7f\r\t."), "?[2Jgone?? .");
-  EXPECT_EQ(Printable("\xC2\x9B" "31m"), "?31m");
+  EXPECT_EQ(Printable("\xC2\x9B"
+                      "31m"),
+            "?31m");
 }
 
 TEST(Printable, KeepsUtf8AndReplacesWhatIsNone) {
   EXPECT_EQ(Printable("grün ✓ 😀"), "grün ✓ 😀");
-  EXPECT_EQ(Printable("a\xFF" "b\xC3"), "a\xEF\xBF\xBD" "b\xEF\xBF\xBD");
+  EXPECT_EQ(Printable("a\xFF"
+                      "b\xC3"),
+            "a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD");
   EXPECT_EQ(Printable("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 

@@ -124,7 +124,8 @@ class FakeAgent {
   v1::BuildEvent Finished(v1::Outcome outcome) {
     v1::BuildEvent event = Next();
     event.mutable_build_finished()->set_outcome(outcome);
-    for (const auto& [step, log] : logs_) (*event.mutable_build_finished()->mutable_logs())[step] = DigestOf(step);
+    for (const auto& [step, log] : logs_)
+      (*event.mutable_build_finished()->mutable_logs())[step] = DigestOf(step);
     return event;
   }
   void Send(const std::vector<v1::BuildEvent>& events) {

@@ -57,7 +57,8 @@ TEST(Matching, NamesLabelsThatDiffer) {
 TEST(Matching, NamesMemoryBeyondTheMaximum) {
   v1::BuildRequest request = Request();
   request.mutable_limits()->set_memory_bytes(int64_t{2} << 30);
-  EXPECT_THAT(Messages(request, Agent("one")), ElementsAre("allows 1024 MiB of memory, the build asks for 2048 MiB"));
+  EXPECT_THAT(Messages(request, Agent("one")),
+              ElementsAre("allows 1024 MiB of memory, the build asks for 2048 MiB"));
 }
 
 TEST(Matching, BusyAndOfflineAgentsWait) {

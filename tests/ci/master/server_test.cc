@@ -33,7 +33,9 @@ v1::SubmitBuildRequest CommandRequest() {
 // A master on a free port with its state in a folder of its own, and a client's view of it.
 class ServerTest : public ::testing::Test {
  protected:
-  ServerTest() : folder_(*ScopedFolder::Create(std::filesystem::temp_directory_path(), "master-")) { Start(); }
+  ServerTest() : folder_(*ScopedFolder::Create(std::filesystem::temp_directory_path(), "master-")) {
+    Start();
+  }
 
   void Start(LeaseTimes times = *LeaseTimes::Create(absl::Seconds(5), absl::Seconds(20), absl::Seconds(60))) {
     auto server = Server::Start({"127.0.0.1:0", folder_.path(), times}, Clock::Real());
@@ -245,7 +247,8 @@ TEST_F(ServerTest, SameIdempotencyKeyGivesSameBuildAlsoAfterRestart) {
   request.mutable_request()->set_priority(1);
   grpc::ClientContext context;
   v1::SubmitBuildResponse response;
-  EXPECT_EQ(builds_->SubmitBuild(&context, request, &response).error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(builds_->SubmitBuild(&context, request, &response).error_code(),
+            grpc::StatusCode::ALREADY_EXISTS);
 }
 
 TEST_F(ServerTest, QueuedBuildIsCancelledAtOnce) {
@@ -341,7 +344,8 @@ TEST_F(ServerTest, WatcherFollowsThroughAttempts) {
   for (const auto& message : Watch(request)) {
     if (message.has_event()) positions.emplace_back(message.event().attempt(), message.event().sequence());
   }
-  EXPECT_THAT(positions, ElementsAre(std::pair(1, 1), std::pair(2, 1), std::pair(2, 2), std::pair(2, 3), std::pair(2, 4)));
+  EXPECT_THAT(positions, ElementsAre(std::pair(1, 1), std::pair(2, 1), std::pair(2, 2), std::pair(2, 3),
+                                     std::pair(2, 4)));
 }
 
 TEST_F(ServerTest, SecondSessionOfTheSameNameTakesOver) {

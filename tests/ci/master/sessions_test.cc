@@ -19,7 +19,8 @@ class SessionsTest : public ::testing::Test {
       : folder_(*ScopedFolder::Create(std::filesystem::temp_directory_path(), "sessions-")),
         store_(*Store::Open(folder_.path() / "master.db")),
         logs_(folder_.path() / "logs"),
-        farm_(*store_, logs_, clock_, *LeaseTimes::Create(absl::Seconds(5), absl::Seconds(20), absl::Seconds(60))),
+        farm_(*store_, logs_, clock_,
+              *LeaseTimes::Create(absl::Seconds(5), absl::Seconds(20), absl::Seconds(60))),
         sessions_(farm_),
         submissions_(farm_) {}
 
@@ -57,8 +58,10 @@ class SessionsTest : public ::testing::Test {
   }
   void Heartbeat(const std::shared_ptr<Session>& session, const std::string& lease_id) {
     v1::AttachRequest message;
-    if (!lease_id.empty()) message.mutable_heartbeat()->add_lease_ids(lease_id);
-    else message.mutable_heartbeat();
+    if (!lease_id.empty())
+      message.mutable_heartbeat()->add_lease_ids(lease_id);
+    else
+      message.mutable_heartbeat();
     ASSERT_TRUE(sessions_.Receive(session, message).ok());
   }
 

@@ -41,7 +41,8 @@ class Command : public testing::Test {
     std::ofstream(origin / "sub/file") << "from the source\n";
     fs::create_symlink("file", origin / "sub/data");
     for (std::vector<std::string> arguments :
-         {std::vector<std::string>{"init", "-q"}, {"add", "."},
+         {std::vector<std::string>{"init", "-q"},
+          {"add", "."},
           {"-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "one"}}) {
       SubprocessSpec spec;
       spec.argv = {"git", "-C", origin.string()};
@@ -63,8 +64,8 @@ TEST_F(Command, RunsInTheEnvironmentAndReturnsFiles) {
   request_.collect = {"out/result", "/tmp/other"};
   Build("mkdir out; echo $GREETING > out/result; echo 2 > /tmp/other; echo said");
   ASSERT_TRUE(run_.ok()) << run_.Describe();
-  EXPECT_THAT(run_.steps, ElementsAre("prepare_image", "setup_environment", "reach_environment", "run_command",
-                                      "collect_files"));
+  EXPECT_THAT(run_.steps, ElementsAre("prepare_image", "setup_environment", "reach_environment",
+                                      "run_command", "collect_files"));
   EXPECT_THAT(run_.reporter.log, HasSubstr("said\n"));
   ASSERT_EQ(routine_->artifacts().size(), 2U);
   EXPECT_EQ(routine_->artifacts()[0].name, "result");

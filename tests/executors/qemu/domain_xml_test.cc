@@ -19,10 +19,11 @@ DomainSpec Arm64Machine() {
   spec.kernel = "/work/7f3a/kernel";
   spec.initrd = "/work/7f3a/initrd";
   spec.command_line = "console=ttyAMA0 quiet";
-  spec.disks = {{std::string(kRootDisk), DiskFormat::kQcow2, "/work/7f3a/root.qcow2", "/images/arm64/disk.qcow2",
-                 DiskFormat::kQcow2},
-                {std::string(kTreeDisk), DiskFormat::kRaw, "/work/7f3a/tree.raw", std::nullopt, DiskFormat::kRaw},
-                {std::string(kOutDisk), DiskFormat::kRaw, "/work/7f3a/out.raw", std::nullopt, DiskFormat::kRaw}};
+  spec.disks = {
+      {std::string(kRootDisk), DiskFormat::kQcow2, "/work/7f3a/root.qcow2", "/images/arm64/disk.qcow2",
+       DiskFormat::kQcow2},
+      {std::string(kTreeDisk), DiskFormat::kRaw, "/work/7f3a/tree.raw", std::nullopt, DiskFormat::kRaw},
+      {std::string(kOutDisk), DiskFormat::kRaw, "/work/7f3a/out.raw", std::nullopt, DiskFormat::kRaw}};
   spec.console_file = "/work/7f3a/console.log";
   spec.guest_socket = "/work/7f3a/guest.sock";
   return spec;

@@ -128,8 +128,9 @@ TEST(LibvirtConnection, ServesManyThreads) {
     threads.emplace_back([&, name = absl::StrCat("rootwright-t", i)] {
       Heard heard;
       const auto listening = connection->Listen(name, heard.Listener());
-      const bool ok = connection->CreateDomain(name, FakeDomain(name)).ok() && connection->DomainCpuTime(name).ok() &&
-                      connection->DestroyDomain(name).ok() && heard.Await(2).size() == 2;
+      const bool ok = connection->CreateDomain(name, FakeDomain(name)).ok() &&
+                      connection->DomainCpuTime(name).ok() && connection->DestroyDomain(name).ok() &&
+                      heard.Await(2).size() == 2;
       if (ok) ++good;
     });
   }

@@ -17,7 +17,8 @@ class Host : public ::testing::Environment {
  public:
   void SetUp() override {
     host_ = std::make_unique<QemuHost>();
-    absl::StatusOr<std::unique_ptr<QemuExecutor>> executor = QemuExecutor::Create(host_->Settings(), host_->images());
+    absl::StatusOr<std::unique_ptr<QemuExecutor>> executor =
+        QemuExecutor::Create(host_->Settings(), host_->images());
     ASSERT_TRUE(executor.ok()) << executor.status();
     executor_ = *std::move(executor);
   }
@@ -42,9 +43,11 @@ Host& TheHost() {
 }
 [[maybe_unused]] const auto* const registered = ::testing::AddGlobalTestEnvironment(&TheHost());
 
-INSTANTIATE_TEST_SUITE_P(Qemu, EnvironmentContract, ::testing::Values(ContractSubject{"qemu", [] {
-                           return TheHost().executor().CreateEnvironment(TheHost().host().NewBuild());
-                         }}));
+INSTANTIATE_TEST_SUITE_P(Qemu, EnvironmentContract,
+                         ::testing::Values(ContractSubject{"qemu", [] {
+                                                             return TheHost().executor().CreateEnvironment(
+                                                                 TheHost().host().NewBuild());
+                                                           }}));
 
 using ::testing::HasSubstr;
 
@@ -71,12 +74,11 @@ struct Machine {
     command.argv = {"/bin/sh", "-c", script};
     command.variables = {{"PATH", "/usr/bin:/bin"}};
     bool done = false;
-    const auto result = environment->Run(
-        command,
-        [&](OutputStream, absl::string_view) {
-          if (!std::exchange(done, true)) then();
-        },
-        Deadline::In(absl::Minutes(2)), {});
+    const auto result = environment->Run(command,
+                                         [&](OutputStream, absl::string_view) {
+                                           if (!std::exchange(done, true)) then();
+                                         },
+                                         Deadline::In(absl::Minutes(2)), {});
     return result.status();
   }
 };
@@ -137,7 +139,8 @@ TEST(QemuEnvironment, NamesLibvirtWhenItStaysAwayAndLeavesNoMachine) {
   TheHost().host().StartLibvirtd();
   // The tests' own connection comes back after its back-off.
   const Deadline deadline = BootLimit();
-  while (!TheHost().executor().CheckHealth().ok() && !deadline.Passed()) SleepFor(absl::Milliseconds(20), {}).IgnoreError();
+  while (!TheHost().executor().CheckHealth().ok() && !deadline.Passed())
+    SleepFor(absl::Milliseconds(20), {}).IgnoreError();
 }
 
 TEST(QemuEnvironment, RefusesABuildThatTheDiskCannotHoldWithFigures) {

@@ -38,13 +38,14 @@ QemuHost::QemuHost() {
   chmod(folder_->path().c_str(), 0711);
   const std::filesystem::path cache = FromEnvironment("ROOTWRIGHT_CACHE", "/var/cache/rootwright");
   const std::filesystem::path bin = FromEnvironment("ROOTWRIGHT_BIN", "bin");
-  images_ = std::make_unique<MachineImages>(MachineImages::Options{.store = cache / "images",
-                                                                   .apt = cache / "packages/apt",
-                                                                   .guest_programs = bin / "../guest",
-                                                                   .unpack_program = bin / "rootwright-unpack"});
+  images_ =
+      std::make_unique<MachineImages>(MachineImages::Options{.store = cache / "images",
+                                                             .apt = cache / "packages/apt",
+                                                             .guest_programs = bin / "../guest",
+                                                             .unpack_program = bin / "rootwright-unpack"});
   absl::StatusOr<MachineImage> image = images_->Prepare(
-      Architecture::kArm64, [](const ImageProgress&) {}, [](absl::string_view line) { std::cerr << line << "\n"; },
-      {});
+      Architecture::kArm64, [](const ImageProgress&) {},
+      [](absl::string_view line) { std::cerr << line << "\n"; }, {});
   if (!image.ok()) Fail(image.status().message());
   image_ = *std::move(image);
   StartLibvirtd();
@@ -54,7 +55,8 @@ QemuHost::~QemuHost() {
   SubprocessSpec end;
   end.argv = {Script(), "--end", (folder_->path() / "libvirt").string()};
   const auto ended = RunSubprocess(end, Deadline::In(absl::Minutes(1)), {});
-  if (!ended.ok() || !ended->ok()) std::cerr << "libvirtd or its machines may be left in " << folder() << "\n";
+  if (!ended.ok() || !ended->ok())
+    std::cerr << "libvirtd or its machines may be left in " << folder() << "\n";
   if (libvirtd_ > 0) waitpid(libvirtd_, nullptr, 0);
 }
 
@@ -90,7 +92,8 @@ void QemuHost::KillLibvirtd() {
 
 QemuSettings QemuHost::Settings() const {
   QemuSettings settings;
-  settings.libvirt.uri = absl::StrCat("qemu+unix:///system?socket=", folder().string(), "/libvirt/libvirt-sock");
+  settings.libvirt.uri =
+      absl::StrCat("qemu+unix:///system?socket=", folder().string(), "/libvirt/libvirt-sock");
   settings.work_folder = folder() / "builds";
   return settings;
 }

@@ -15,10 +15,11 @@ TEST(DpkgStatus, CountsConfiguredPackagesOnce) {
   for (const char* piece : {"processing: configure: libc6:arm", "64\nstatus: libc6:arm64: half-configured\n",
                             "status: libc6:arm64: installed\nstatus: libc6:arm64: installed\n",
                             "processing: trigproc: libc-bin\nstatus: libc-bin: triggers-pending\n"}) {
-    for (const DpkgStatus::Change& change : status.Append(piece)) items.push_back(change.phase + " " + change.item);
+    for (const DpkgStatus::Change& change : status.Append(piece))
+      items.push_back(change.phase + " " + change.item);
   }
-  EXPECT_THAT(items, testing::ElementsAre("configuring libc6", "configured libc6", "processing triggers libc-bin",
-                                          "configured libc-bin"));
+  EXPECT_THAT(items, testing::ElementsAre("configuring libc6", "configured libc6",
+                                          "processing triggers libc-bin", "configured libc-bin"));
   EXPECT_EQ(status.done(), 2);
   EXPECT_FALSE(status.failure().has_value());
 }
@@ -26,7 +27,8 @@ TEST(DpkgStatus, CountsConfiguredPackagesOnce) {
 TEST(DpkgStatus, KeepsTheFirstFailure) {
   DpkgStatus status;
   status.Append(
-      "status: greeter : error : installed greeter package post-installation script subprocess returned error exit "
+      "status: greeter : error : installed greeter package post-installation script subprocess returned "
+      "error exit "
       "status 7\nstatus: other : error : dependency problems - leaving unconfigured\n");
   ASSERT_TRUE(status.failure().has_value());
   EXPECT_EQ(status.failure()->package, "greeter");

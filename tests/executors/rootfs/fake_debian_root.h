@@ -23,7 +23,8 @@ class FakeDebianRoot : public DebianRoot {
     AptPlan plan;
     for (const RequestedPackage& package : packages) {
       if (package.name.find("missing") == 0) {
-        plan.unresolved.push_back({package.name, absl::StrCat("no such package in ", settings.suite, " main")});
+        plan.unresolved.push_back(
+            {package.name, absl::StrCat("no such package in ", settings.suite, " main")});
       }
       plan.packages.push_back({package.name, "1.0", "all", "", 10, 20, ""});
     }
@@ -46,7 +47,8 @@ class FakeDebianRoot : public DebianRoot {
     if (!made.ok()) return made.status();
     std::ofstream status(tree / "var/lib/dpkg/status");
     for (const DebianPackage& package : plan.packages) {
-      status << "Package: " << package.name << "\nStatus: install ok installed\nArchitecture: all\nVersion: 1.0\n\n";
+      status << "Package: " << package.name
+             << "\nStatus: install ok installed\nArchitecture: all\nVersion: 1.0\n\n";
     }
     std::ofstream(tree / "usr/bin/dpkg") << (dpkg.empty() ? kDpkg : dpkg);
     chmod((tree / "usr/bin/dpkg").c_str(), 0755);
@@ -58,7 +60,8 @@ class FakeDebianRoot : public DebianRoot {
   std::string dpkg;
 
  private:
-  static constexpr char kMakeTree[] = R"sh(mkdir -p "$1/usr/bin" "$1/usr/sbin" "$1/usr/lib" "$1/usr/lib64" "$1/proc" "$1/sys" "$1/tmp" \
+  static constexpr char kMakeTree[] =
+      R"sh(mkdir -p "$1/usr/bin" "$1/usr/sbin" "$1/usr/lib" "$1/usr/lib64" "$1/proc" "$1/sys" "$1/tmp" \
   "$1/var/tmp" "$1/etc" "$1/var/lib/dpkg/info" "$1/run/lock"
 for link in bin sbin lib lib64; do ln -s usr/$link "$1/$link"; done
 for program in sh cat rm mkdir tar grep ls cp mv echo; do

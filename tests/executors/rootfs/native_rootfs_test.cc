@@ -34,12 +34,14 @@ void Execute(const std::vector<std::string>& argv) {
 
 class NativeRootfs : public testing::Test {
  protected:
-  NativeRootfs() : folder_(*ScopedFolder::Create(Variable("ROOTWRIGHT_TEST_FOLDER", "/var/tmp"), "native-rootfs-")) {
+  NativeRootfs()
+      : folder_(*ScopedFolder::Create(Variable("ROOTWRIGHT_TEST_FOLDER", "/var/tmp"), "native-rootfs-")) {
     const std::string origin = (folder_.path() / "origin").string();
     Execute({"cp", "-r", Variable("ROOTWRIGHT_SOURCE", ".") + "/examples/specs/arm64-minimal", origin});
     Execute({"git", "-C", origin, "init", "--quiet"});
     Execute({"git", "-C", origin, "add", "."});
-    Execute({"git", "-C", origin, "-c", "user.name=Test", "-c", "user.email=test@example.org", "commit", "-qm", "one"});
+    Execute({"git", "-C", origin, "-c", "user.name=Test", "-c", "user.email=test@example.org", "commit",
+             "-qm", "one"});
     request_.environment.build_id = "0123abcd";
     request_.environment.architecture = Architecture::kAmd64;
     request_.environment.work_folder = folder_.path() / "work";
@@ -77,9 +79,11 @@ TEST_F(NativeRootfs, ExampleIsBuiltWhole) {
   const absl::StatusOr<std::vector<InstalledPackage>> packages =
       ReadDpkgStatus(request_.environment.work_folder / "tree");
   ASSERT_TRUE(packages.ok()) << packages.status();
-  for (const InstalledPackage& package : *packages) EXPECT_EQ(package.status, "install ok installed") << package.name;
+  for (const InstalledPackage& package : *packages)
+    EXPECT_EQ(package.status, "install ok installed") << package.name;
   if (const std::string keep = Variable("ROOTWRIGHT_KEEP_RESULT", ""); !keep.empty()) {
-    for (const ArtifactFile& artifact : (*routine)->artifacts()) Execute({"cp", artifact.path.string(), keep});
+    for (const ArtifactFile& artifact : (*routine)->artifacts())
+      Execute({"cp", artifact.path.string(), keep});
     std::ofstream(fs::path(keep) / "log") << run.reporter.log;
   }
   const fs::path archive = (*routine)->artifacts()[0].path;

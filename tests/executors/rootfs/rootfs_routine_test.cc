@@ -24,7 +24,8 @@ using ::testing::Not;
 
 class Rootfs : public testing::Test {
  protected:
-  Rootfs() : folder_(*ScopedFolder::Create(fs::temp_directory_path(), "rootfs-")), debian_(new FakeDebianRoot) {
+  Rootfs()
+      : folder_(*ScopedFolder::Create(fs::temp_directory_path(), "rootfs-")), debian_(new FakeDebianRoot) {
     request_.environment.build_id = "0123abcd";
     request_.environment.work_folder = folder_.path() / "work";
     request_.boot_limit = absl::Seconds(30);
@@ -37,7 +38,9 @@ class Rootfs : public testing::Test {
   }
 
   fs::path origin() const { return folder_.path() / "origin"; }
-  static std::string Header(const std::string& rest) { return "package_manager: {apt: {suite: bookworm}}\n" + rest; }
+  static std::string Header(const std::string& rest) {
+    return "package_manager: {apt: {suite: bookworm}}\n" + rest;
+  }
   void Write(const std::string& path, const std::string& content) {
     fs::create_directories((origin() / path).parent_path());
     std::ofstream(origin() / path) << content;
@@ -45,7 +48,8 @@ class Rootfs : public testing::Test {
 
   void Build() {
     for (std::vector<std::string> arguments :
-         {std::vector<std::string>{"init", "-q"}, {"add", "."},
+         {std::vector<std::string>{"init", "-q"},
+          {"add", "."},
           {"-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "one"}}) {
       SubprocessSpec spec;
       spec.argv = {"git", "-C", origin().string()};
@@ -79,17 +83,18 @@ class Rootfs : public testing::Test {
 };
 
 TEST_F(Rootfs, GoesThroughAllStepsAndPacksTheResult) {
-  Write("configuration.yml", Header("packages: {greeter: {}}\npre_install_commands: [cat /etc/early > /etc/seen]\n"
-                                    "post_install_commands: ['cat /etc/late >> /etc/seen', rm /etc/early]\n"));
+  Write("configuration.yml",
+        Header("packages: {greeter: {}}\npre_install_commands: [cat /etc/early > /etc/seen]\n"
+               "post_install_commands: ['cat /etc/late >> /etc/seen', rm /etc/early]\n"));
   Write("pre_install_overlay/etc/early", "early\n");
   Write("post_install_overlay/etc/late", "late\n");
   Write("post_install_overlay/lib/firmware/x", "x\n");
   Build();
   ASSERT_TRUE(run_.ok()) << run_.Describe();
   EXPECT_THAT(run_.steps,
-              ElementsAre("fetch_specs", "parse_packages", "translate_packages", "prepare_image", "setup_environment",
-                          "reach_environment", "pre_install", "install_packages", "post_install", "clean_up",
-                          "archive_rootfs", "pack_rootfs"));
+              ElementsAre("fetch_specs", "parse_packages", "translate_packages", "prepare_image",
+                          "setup_environment", "reach_environment", "pre_install", "install_packages",
+                          "post_install", "clean_up", "archive_rootfs", "pack_rootfs"));
   ASSERT_EQ(routine_->artifacts().size(), 3U);
   const std::string paths = Tar({});
   EXPECT_THAT(paths, HasSubstr("usr/lib/firmware/x"));
@@ -123,7 +128,8 @@ TEST_F(Rootfs, UnknownPackageIsNamedBeforeAMachineStarts) {
   Write("configuration.yml", Header("packages:\n  greeter: {}\n  missing-thing: {}\n"));
   Build();
   EXPECT_EQ(run_.steps.back(), "translate_packages");
-  EXPECT_THAT(run_.result.failure, HasSubstr("configuration.yml:4:3: missing-thing: no such package in bookworm main"));
+  EXPECT_THAT(run_.result.failure,
+              HasSubstr("configuration.yml:4:3: missing-thing: no such package in bookworm main"));
   EXPECT_EQ(executor_.environments, 0);
 }
 
@@ -155,13 +161,13 @@ TEST_F(Rootfs, FailingCommandEndsTheBuildWithItsExitCode) {
 TEST_F(Rootfs, FailingMaintainerScriptNamesItsPackage) {
   debian_->dpkg =
       "#!/bin/sh\necho 'processing: configure: greeter' >&3\necho 'cannot greet'\n"
-      "echo 'status: greeter : error : installed greeter package post-installation script subprocess returned error "
+      "echo 'status: greeter : error : installed greeter package post-installation script subprocess "
+      "returned error "
       "exit status 4' >&3\nexit 1\n";
   Build();
   EXPECT_EQ(run_.steps.back(), "install_packages");
   EXPECT_EQ(run_.result.exit_code, 4);
-  EXPECT_THAT(run_.result.failure,
-              HasSubstr("greeter: its post-installation script failed (exit 4)"));
+  EXPECT_THAT(run_.result.failure, HasSubstr("greeter: its post-installation script failed (exit 4)"));
 }
 
 TEST_F(Rootfs, HostKeysOfTheBuildAreRemovedAndThoseOfAnOverlayKept) {

@@ -53,7 +53,8 @@ post_install_commands:
 }
 
 TEST(Specification, NeedsOnlyTheSuite) {
-  const ParsedSpecification parsed = ParseSpecification("package_manager: {apt: {suite: bookworm}}\npackages:\n");
+  const ParsedSpecification parsed =
+      ParseSpecification("package_manager: {apt: {suite: bookworm}}\npackages:\n");
   ASSERT_TRUE(parsed.ok()) << FormatProblems(parsed.problems);
   EXPECT_THAT(parsed.specification.apt.components, ElementsAre("main"));
   EXPECT_THAT(parsed.specification.packages, IsEmpty());
@@ -81,36 +82,46 @@ TEST(Specification, UnlikeKeyGetsNoSuggestion) {
 
 TEST(Specification, AllProblemsAreReportedInTheOrderOfTheFile) {
   const ParsedSpecification parsed = ParseSpecification(
-      "packages: {Nano: {}, a: {}, nano: {}, nano: {}}\npost_install_commands: echo\nx: 1\npackage_manager: {apt: {}}\n");
+      "packages: {Nano: {}, a: {}, nano: {}, nano: {}}\npost_install_commands: echo\nx: 1\npackage_manager: "
+      "{apt: {}}\n");
   std::vector<int> lines;
   for (const SpecProblem& problem : parsed.problems) lines.push_back(problem.line);
   EXPECT_THAT(lines, ElementsAre(1, 1, 1, 2, 3, 4)) << FormatProblems(parsed.problems);
 }
 
 TEST(Specification, WithoutPackageManagerIsPortageAndSaysSo) {
-  const ParsedSpecification parsed = ParseSpecification("global: {use: {+: a}}\npackages: {app-misc/foo: {}}\n");
+  const ParsedSpecification parsed =
+      ParseSpecification("global: {use: {+: a}}\npackages: {app-misc/foo: {}}\n");
   ASSERT_THAT(parsed.problems, SizeIs(1));
-  EXPECT_THAT(parsed.problems[0].message, HasSubstr("Portage specifications are not supported by this version yet"));
+  EXPECT_THAT(parsed.problems[0].message,
+              HasSubstr("Portage specifications are not supported by this version yet"));
 }
 
 TEST(Specification, WrongTypesAreNamed) {
-  EXPECT_THAT(Problems("package_manager: apt\n"), HasSubstr("1:18: error: 'package_manager' must be a map, not a text"));
-  EXPECT_THAT(Problems("package_manager: {apt: {suite: [a]}}\n"), HasSubstr("1:32: error: 'suite' must be a text, not a list"));
+  EXPECT_THAT(Problems("package_manager: apt\n"),
+              HasSubstr("1:18: error: 'package_manager' must be a map, not a text"));
+  EXPECT_THAT(Problems("package_manager: {apt: {suite: [a]}}\n"),
+              HasSubstr("1:32: error: 'suite' must be a text, not a list"));
   EXPECT_THAT(Problems("package_manager: {dnf: {}}\n"), HasSubstr("package manager 'dnf' is not supported"));
-  EXPECT_THAT(WithManager("packages: [nano]\n"), HasSubstr("2:11: error: 'packages' must be a map, not a list"));
-  EXPECT_THAT(WithManager("packages: {nano: 1}\n"), HasSubstr("the options of 'nano' must be a map, not a text"));
-  EXPECT_THAT(WithManager("post_install_commands:\n  - echo: hi\n"), HasSubstr("put the whole command in quotes"));
+  EXPECT_THAT(WithManager("packages: [nano]\n"),
+              HasSubstr("2:11: error: 'packages' must be a map, not a list"));
+  EXPECT_THAT(WithManager("packages: {nano: 1}\n"),
+              HasSubstr("the options of 'nano' must be a map, not a text"));
+  EXPECT_THAT(WithManager("post_install_commands:\n  - echo: hi\n"),
+              HasSubstr("put the whole command in quotes"));
   EXPECT_THAT(Problems("- a\n"), HasSubstr("a specification must be a map, not a list"));
   EXPECT_THAT(Problems(""), HasSubstr("the file is empty"));
 }
 
 TEST(Specification, RefusesNamesThatAreNoDebianPackages) {
-  for (const char* name : {"Nano", "a", "sys-apps/foo", "nano/bookworm", "nano:arm64", "-nano", "na no", "nano*", "?x"}) {
+  for (const char* name :
+       {"Nano", "a", "sys-apps/foo", "nano/bookworm", "nano:arm64", "-nano", "na no", "nano*", "?x"}) {
     EXPECT_THAT(WithManager(std::string("packages: {\"") + name + "\": {}}\n"),
                 HasSubstr("is not the name of a Debian package"))
         << name;
   }
-  EXPECT_THAT(WithManager("packages: {\"nano=7.2-1\": {}}\n"), HasSubstr("write 'nano: {version: \"7.2-1\"}'"));
+  EXPECT_THAT(WithManager("packages: {\"nano=7.2-1\": {}}\n"),
+              HasSubstr("write 'nano: {version: \"7.2-1\"}'"));
 }
 
 TEST(Specification, RefusesSuitesThatAreNoNames) {
@@ -120,14 +131,17 @@ TEST(Specification, RefusesSuitesThatAreNoNames) {
 }
 
 TEST(Specification, DuplicateKeysAreRefused) {
-  EXPECT_THAT(WithManager("packages:\n  nano: {}\n  nano: {}\n"),
-              HasSubstr("4:3: error: 'nano' stands here again\n    4 |   nano: {}\n      |   ^ it is on line 3 already"));
+  EXPECT_THAT(
+      WithManager("packages:\n  nano: {}\n  nano: {}\n"),
+      HasSubstr(
+          "4:3: error: 'nano' stands here again\n    4 |   nano: {}\n      |   ^ it is on line 3 already"));
 }
 
 TEST(Specification, MalformedYamlHasLineAndColumn) {
   EXPECT_THAT(WithManager("packages:\n\tnano: {}\n"), HasSubstr("3:1: error: a tab indents this line"));
   EXPECT_THAT(WithManager("packages: {nano: {}\n"), HasSubstr("is not closed with '}'"));
-  EXPECT_THAT(WithManager("packages: \"nano\n"), HasSubstr("2:11: error: the quote that opens here is never closed"));
+  EXPECT_THAT(WithManager("packages: \"nano\n"),
+              HasSubstr("2:11: error: the quote that opens here is never closed"));
   EXPECT_THAT(WithManager("packages: a: b\n"), HasSubstr("2:12: error: a second ':'"));
   EXPECT_THAT(WithManager("---\npackages: {}\n"), HasSubstr("a second document starts here"));
   EXPECT_THAT(WithManager("packages: !!map {}\n"), HasSubstr("tags are not supported"));
@@ -164,14 +178,16 @@ TEST(Specification, BinaryAndOversizedFilesAreRefused) {
 }
 
 TEST(SpecificationFolder, MissingConfigurationIsNamed) {
-  const absl::StatusOr<ScopedFolder> folder = ScopedFolder::Create(std::filesystem::temp_directory_path(), "spec-");
+  const absl::StatusOr<ScopedFolder> folder =
+      ScopedFolder::Create(std::filesystem::temp_directory_path(), "spec-");
   ASSERT_TRUE(folder.ok());
   EXPECT_THAT(FormatProblems(LoadSpecification(folder->path()).problems),
               HasSubstr("configuration.yml: error: there is no such file"));
 }
 
 TEST(SpecificationFolder, DoesNotFollowAConfigurationThatIsALink) {
-  const absl::StatusOr<ScopedFolder> folder = ScopedFolder::Create(std::filesystem::temp_directory_path(), "spec-");
+  const absl::StatusOr<ScopedFolder> folder =
+      ScopedFolder::Create(std::filesystem::temp_directory_path(), "spec-");
   ASSERT_TRUE(folder.ok());
   std::filesystem::create_symlink("/etc/passwd", folder->path() / "configuration.yml");
   const std::string problems = FormatProblems(LoadSpecification(folder->path()).problems);
