@@ -15,6 +15,11 @@ die() {
   exit 1
 }
 
+# tracked PATTERN… : the files that Git lists; one whose removal is not committed yet is left out.
+tracked() {
+  comm -23 <(git ls-files "$@" | sort) <(git ls-files --deleted "$@" | sort)
+}
+
 # packages PURPOSE… : the names from ci/debian-packages.
 packages() {
   local purpose

@@ -83,7 +83,7 @@ class CommandBuild(unittest.TestCase):
             self.farm.submit_command("sh", "-c", "yes | head -c 20000000; echo end >&2", options=["--log-limit", "1MiB"])
         )
         self.assertEqual(build["outcome"], "OUTCOME_SUCCEEDED", build)
-        step = [entry for entry in build["steps"] if entry["name"] == "run_command"][0]
+        step = next(entry for entry in build["steps"] if entry["name"] == "run_command")
         self.assertLessEqual(int(step["logBytes"]), 1 << 20)
         events = self.farm.cli("--json", "build", "watch", build["id"]).stdout.splitlines()
         omitted = [json.loads(line).get("event", {}).get("logChunk", {}).get("omittedBytes") for line in events]

@@ -27,14 +27,14 @@ def sha256(path):
 def spec_packages():
     text = (EXAMPLE / "configuration.yml").read_text()
     block = text.split("\npackages:", 1)[1]
-    return re.findall(r"^  ([a-z0-9][a-z0-9+.-]+):", re.split(r"\n\S", block)[0], re.M)
+    return re.findall(r"^  ([a-z0-9][a-z0-9+.-]+):", re.split(r"\n\S", block)[0], re.MULTILINE)
 
 
 def dpkg_status(text):
     """name → (version, status) from a dpkg status file."""
     found = {}
     for paragraph in text.strip().split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Version|Status): (.*)$", paragraph, re.M))
+        fields = dict(re.findall(r"^(Package|Version|Status): (.*)$", paragraph, re.MULTILINE))
         found[fields["Package"]] = (fields["Version"], fields["Status"])
     return found
 

@@ -126,12 +126,14 @@ class HostIsAtFault(unittest.TestCase):
             try:
                 farm.start_agent("builder-1", wait=False)
                 build_id = farm.submit_command("true", options=["--disk", "4GiB"])
-                build = wait_for(
-                    "the refusal",
-                    lambda: (lambda b: b if b["state"] == "BUILD_STATE_FINISHED" else None)(farm.build(build_id))
-                    or ("MiB" in farm.cli("build", "show", build_id).stdout and farm.build(build_id)),
-                    60,
-                )
+
+                def refused():
+                    build = farm.build(build_id)
+                    if build["state"] == "BUILD_STATE_FINISHED" or "MiB" in farm.cli("build", "show", build_id).stdout:
+                        return build
+                    return None
+
+                build = wait_for("the refusal", refused, 60)
                 text = farm.cli("build", "show", build_id).stdout
                 self.assertRegex(text, r"[0-9.]+ (MiB|GiB)")
                 self.assertNotEqual(build.get("outcome"), "OUTCOME_SUCCEEDED")
