@@ -25,6 +25,7 @@
 #include "agent/link/link.h"
 #include "agent/link/master_channel.h"
 #include "agent/link/session.h"
+#include "agent/version.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -50,8 +51,8 @@ absl::StatusOr<UniqueFd> LockState(const StatePaths& paths) {
   UniqueFd lock(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return ErrnoStatus(errno, "open", paths.lock().string());
   if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-  return absl::FailedPreconditionError(
-      absl::StrCat("start: ", paths.state().string(), ": another agent uses this state folder; give --state"));
+  return absl::FailedPreconditionError(absl::StrCat("start: ", paths.state().string(),
+                                                    ": another agent uses this state folder; give --state"));
 }
 
 // Ends and removes what an earlier life left; its builds are told as infrastructure errors.
@@ -59,7 +60,8 @@ absl::Status RemoveLeftovers(const StatePaths& paths, Executor& machines, Journa
   Builds::FinishAbandoned(journals, Clock::Real());
   const auto reaped = machines.Reap({});
   if (!reaped.ok()) spdlog::warn("leftovers: {}", std::string(reaped.status().message()));
-  if (reaped.ok() && !reaped->empty()) spdlog::info("leftovers: {} machines of an earlier life ended", reaped->size());
+  if (reaped.ok() && !reaped->empty())
+    spdlog::info("leftovers: {} machines of an earlier life ended", reaped->size());
   std::error_code error;
   std::filesystem::remove_all(paths.work(), error);
   if (error) return ErrnoStatus(error.value(), "remove", paths.work().string());
@@ -77,9 +79,14 @@ std::set<Architecture> TargetsOf(const HostReport& report) {
 // In the order of making; each refers to those before it.
 struct Agent::Parts {
   Parts(const AgentConfig& with, HostParts host_parts, UniqueFd held, const HostReport& report)
-      : config(with), paths(with.state_folder), host(std::move(host_parts)), lock(std::move(held)), drain(doorbell),
+      : config(with),
+        paths(with.state_folder),
+        host(std::move(host_parts)),
+        lock(std::move(held)),
+        drain(doorbell),
         slots({config.slots, MemoryForBuilds(config), [this] { return FreeBytes(paths.state()); }}),
-        channel(MasterChannel::Create(config.master)), uploader(*channel, SleepFor),
+        channel(MasterChannel::Create(config.master)),
+        uploader(*channel, SleepFor),
         routines({config.package_folder, config.apt_mirror, config.apt_keyring}, *host.machines),
         capabilities(CapabilitiesOf(config, report)) {}
 
@@ -116,19 +123,24 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
   RW_ASSIGN_OR_RETURN(UniqueFd lock, LockState(paths));
   const HostReport report = InspectHost(config, *host.machines, {});
   for (const HostCheck& check : report.checks) {
-    if (check.result != HostCheck::Result::kOk) spdlog::warn("host: {}: {}; {}", check.name, check.finding, check.remedy);
+    if (check.result != HostCheck::Result::kOk)
+      spdlog::warn("host: {}: {}; {}", check.name, check.finding, check.remedy);
   }
   auto parts = std::make_unique<Parts>(config, std::move(host), std::move(lock), report);
   Parts& p = *parts;
   RW_ASSIGN_OR_RETURN(p.journals, Journals::Open(paths, p.doorbell));
   RW_RETURN_IF_ERROR(RemoveLeftovers(paths, *p.host.machines, *p.journals));
   p.builds = std::make_unique<Builds>(
-      *p.journals, p.slots, p.drain, paths, BuildPolicy{config.default_limits, config.maximum_limits, TargetsOf(report)},
+      *p.journals, p.slots, p.drain, paths,
+      BuildPolicy{FillLimits(config.default_limits, {}), FillLimits(config.maximum_limits, LargestLimits()),
+                  TargetsOf(report)},
       Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell);
-  p.session = std::make_unique<Session>(AgentIdentity{config.name, RandomHex(), ROOTWRIGHT_VERSION, p.capabilities},
+  p.session = std::make_unique<Session>(AgentIdentity{config.name, RandomHex(), kVersion, p.capabilities},
                                         *p.journals, *p.builds, p.drain, Clock::Real());
-  AgentFacts facts{config.name, ROOTWRIGHT_VERSION, config.master, Clock::Real().Wall(), p.capabilities, report.checks,
-                   [&p] { return p.link != nullptr && p.link->linked(); }};
+  AgentFacts facts{
+      config.name, kVersion, config.master, Clock::Real().Wall(), p.capabilities, report.checks, [&p] {
+        return p.link != nullptr && p.link->linked();
+      }};
   RW_ASSIGN_OR_RETURN(p.admin, AdminServer::Start(config.admin_listen, std::move(facts), *p.builds, p.drain));
   p.admin->SetHealth("link", false);
   const auto look = [&p] {
@@ -143,8 +155,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
                                   Backoff(absl::Milliseconds(100), absl::Seconds(5), std::random_device()()),
                                   [&p](bool linked) { p.admin->SetHealth("link", linked); });
   RW_RETURN_IF_ERROR(WriteFileAtomically(paths.admin_address(), absl::StrCat(p.admin->address(), "\n")));
-  spdlog::info("rootwright-agent {} '{}': admin port {}, master {}", ROOTWRIGHT_VERSION, config.name, p.admin->address(),
-               config.master);
+  spdlog::info("rootwright-agent {} '{}': admin port {}, master {}", kVersion, config.name,
+               p.admin->address(), config.master);
   return std::unique_ptr<Agent>(new Agent(std::move(parts)));
 }
 

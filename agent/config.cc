@@ -1,139 +1,201 @@
 #include "agent/config.h"
 
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/time_util.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "agent/build/proto_time.h"
 #include "agent/config.pb.h"
 #include "base/file.h"
 #include "base/status.h"
-#include "google/protobuf/io/tokenizer.h"
-#include "google/protobuf/text_format.h"
 
 namespace rootwright {
 namespace {
 
-constexpr int64_t kLargestFile = 1 << 20;
+using google::protobuf::util::TimeUtil;
 
-// Keeps the parser's complaints, with places counted from 1.
-class Complaints : public google::protobuf::io::ErrorCollector {
+constexpr int kMaxSlots = 64;
+constexpr int kMaxVcpus = 8;
+
+// Collects what protobuf's parser and our own checks find wrong.
+class Problems : public google::protobuf::io::ErrorCollector {
  public:
-  explicit Complaints(absl::string_view source) : source_(source) {}
-  void AddError(int line, int column, const std::string& message) override {
-    lines_.push_back(absl::StrCat(source_, ":", line + 1, ":", column + 1, ": error: ", message));
+  explicit Problems(absl::string_view origin) : origin_(origin) {}
+
+  // protobuf counts lines and columns from 0; -1 is no place.
+  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
+    lines_.push_back(absl::StrCat(origin_, ":", line + 1, ":", column + 1, ": ", message));
   }
-  void AddWarning(int line, int column, const std::string& message) override { AddError(line, column, message); }
-  absl::Status ToStatus() const { return absl::InvalidArgumentError(absl::StrJoin(lines_, "\n")); }
+  void AddWarning(int, google::protobuf::io::ColumnNumber, const std::string&) override {}
+
+  void Add(const google::protobuf::TextFormat::ParseInfoTree& tree, absl::string_view field,
+           absl::string_view message) {
+    const auto* descriptor = agent::v1::AgentConfig::descriptor()->FindFieldByName(std::string(field));
+    const auto place = tree.GetLocation(descriptor, descriptor->is_repeated() ? 0 : -1);
+    AddError(place.line, place.column, absl::StrCat(field, ": ", message));
+  }
+
+  absl::Status ToStatus() const {
+    if (lines_.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrJoin(lines_, "\n"));
+  }
 
  private:
-  const std::string source_;
+  const std::string origin_;
   std::vector<std::string> lines_;
 };
 
 std::string HostName() {
   char name[256] = "";
   gethostname(name, sizeof name - 1);
-  std::string lower = absl::AsciiStrToLower(name);
-  std::erase_if(lower, [](unsigned char c) {
-    return !absl::ascii_islower(c) && !absl::ascii_isdigit(c) && c != '.' && c != '-';
+  return absl::AsciiStrToLower(name);
+}
+
+bool GoodName(absl::string_view name) {
+  return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '.' || c == '-';
   });
-  return lower.empty() ? "agent" : lower.substr(0, 63);
 }
 
-bool AllOf(absl::string_view text, size_t least, absl::string_view extra, bool upper) {
-  return text.size() >= least && text.size() <= 63 && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || (upper && absl::ascii_isupper(c)) ||
-                  extra.find(static_cast<char>(c)) != absl::string_view::npos;
-         });
+v1::Limits DefaultLimits() {
+  v1::Limits limits;
+  *limits.mutable_wall() = TimeUtil::HoursToDuration(2);
+  *limits.mutable_silence() = TimeUtil::MinutesToDuration(20);
+  *limits.mutable_boot() = TimeUtil::MinutesToDuration(2);
+  limits.set_memory_bytes(int64_t{1} << 30);
+  limits.set_vcpus(1);
+  limits.set_disk_bytes(int64_t{8} << 30);
+  limits.set_log_bytes(int64_t{1} << 30);
+  limits.set_processes(4096);
+  return limits;
 }
 
-std::string Or(const std::string& value, const char* otherwise) { return value.empty() ? otherwise : value; }
-
-BuildLimits Fill(const agent::v1::Limits& limits, const BuildLimits& otherwise) {
-  v1::Limits asked;
-  *asked.mutable_wall() = limits.wall();
-  *asked.mutable_silence() = limits.silence();
-  *asked.mutable_boot() = limits.boot();
-  asked.set_memory_bytes(limits.memory_bytes());
-  asked.set_vcpus(limits.vcpus());
-  asked.set_disk_bytes(limits.disk_bytes());
-  asked.set_log_bytes(limits.log_bytes());
-  asked.set_processes(limits.processes());
-  return FillLimits(asked, otherwise);
+v1::Limits MaximumLimits() {
+  v1::Limits limits;
+  *limits.mutable_wall() = TimeUtil::HoursToDuration(7 * 24);
+  *limits.mutable_silence() = TimeUtil::HoursToDuration(24);
+  *limits.mutable_boot() = TimeUtil::HoursToDuration(1);
+  limits.set_memory_bytes(int64_t{16} << 30);
+  limits.set_vcpus(kMaxVcpus);
+  limits.set_disk_bytes(int64_t{128} << 30);
+  limits.set_log_bytes(int64_t{16} << 30);
+  limits.set_processes(65536);
+  return limits;
 }
 
-absl::Status Wrong(absl::string_view source, absl::string_view field, absl::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat(source, ": error: ", field, ": ", why));
+// Fields that the file sets replace those in `limits`.
+void Override(const agent::v1::AgentConfig::Limits& from, v1::Limits& limits) {
+  if (from.has_wall()) *limits.mutable_wall() = from.wall();
+  if (from.has_silence()) *limits.mutable_silence() = from.silence();
+  if (from.has_boot()) *limits.mutable_boot() = from.boot();
+  if (from.memory_bytes() != 0) limits.set_memory_bytes(from.memory_bytes());
+  if (from.vcpus() != 0) limits.set_vcpus(from.vcpus());
+  if (from.disk_bytes() != 0) limits.set_disk_bytes(from.disk_bytes());
+  if (from.log_bytes() != 0) limits.set_log_bytes(from.log_bytes());
+  if (from.processes() != 0) limits.set_processes(from.processes());
 }
 
-absl::Status Check(const AgentConfig& config, absl::string_view source) {
-  if (!AllOf(config.name, 1, ".-", false)) return Wrong(source, "name", "must be 1 to 63 characters of [a-z0-9.-]");
-  if (config.slots < 1 || config.slots > 64) return Wrong(source, "slots", "must be 1 to 64");
-  for (const auto& [key, value] : config.labels) {
-    if (!AllOf(key, 1, "._/-", false)) return Wrong(source, "labels", absl::StrCat("'", key, "': the key must be 1 to 63 characters of [a-z0-9._/-]"));
-    if (!AllOf(value, 0, "._/-", true)) return Wrong(source, "labels", absl::StrCat("'", key, "': the value must be at most 63 characters of [A-Za-z0-9._/-]"));
+bool Positive(const v1::Limits& limits) {
+  const google::protobuf::Duration zero;
+  return limits.wall() > zero && limits.silence() > zero && limits.boot() > zero && limits.memory_bytes() > 0 &&
+         limits.vcpus() > 0 && limits.vcpus() <= kMaxVcpus && limits.disk_bytes() > 0 && limits.log_bytes() > 0 &&
+         limits.processes() > 0;
+}
+
+bool Within(const v1::Limits& limits, const v1::Limits& maximum) {
+  return limits.wall() <= maximum.wall() && limits.silence() <= maximum.silence() && limits.boot() <= maximum.boot() &&
+         limits.memory_bytes() <= maximum.memory_bytes() && limits.vcpus() <= maximum.vcpus() &&
+         limits.disk_bytes() <= maximum.disk_bytes() && limits.log_bytes() <= maximum.log_bytes() &&
+         limits.processes() <= maximum.processes();
+}
+
+void Take(const std::string& from, std::string& to) {
+  if (!from.empty()) to = from;
+}
+
+void TakeFolder(const google::protobuf::TextFormat::ParseInfoTree& tree, absl::string_view field,
+                const std::string& from, std::filesystem::path& to, Problems& problems) {
+  if (from.empty()) return;
+  to = from;
+  if (!to.is_absolute()) problems.Add(tree, field, absl::StrCat("'", from, "' is not an absolute path"));
+}
+
+void CheckLimits(const google::protobuf::TextFormat::ParseInfoTree& tree, const AgentConfig& config,
+                 Problems& problems) {
+  if (!Positive(config.default_limits)) {
+    problems.Add(tree, "default_limits", "every limit must be more than zero, and vcpus at most 8");
   }
-  if (!config.state_folder.is_absolute()) return Wrong(source, "state_folder", "must be an absolute path");
-  if (!config.image_folder.is_absolute()) return Wrong(source, "image_folder", "must be an absolute path");
-  if (!config.package_folder.is_absolute()) return Wrong(source, "package_folder", "must be an absolute path");
-  if (config.memory_bytes < 0) return Wrong(source, "memory_bytes", "must not be negative");
-  if (const absl::Status limits = CheckLimits(config.default_limits, config.maximum_limits); !limits.ok()) {
-    return Wrong(source, "default_limits", absl::StrCat("above maximum_limits: ", limits.message()));
+  if (!Positive(config.maximum_limits)) {
+    problems.Add(tree, "maximum_limits", "every limit must be more than zero, and vcpus at most 8");
   }
-  static constexpr const char* kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
-  if (std::find(std::begin(kLevels), std::end(kLevels), config.log_level) == std::end(kLevels)) {
-    return Wrong(source, "log_level", absl::StrCat("must be one of ", absl::StrJoin(kLevels, ", ")));
+  if (!Within(config.default_limits, config.maximum_limits)) {
+    problems.Add(tree, "default_limits", "a default is larger than its maximum in maximum_limits");
   }
-  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<AgentConfig> ParseConfig(absl::string_view text, absl::string_view source) {
-  agent::v1::AgentConfig proto;
-  Complaints complaints(source);
+absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::string_view origin) {
+  Problems problems(origin);
+  agent::v1::AgentConfig file;
+  google::protobuf::TextFormat::ParseInfoTree tree;
   google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&complaints);
-  parser.SetRecursionLimit(16);
-  if (!parser.ParseFromString(std::string(text), &proto)) return complaints.ToStatus();
+  parser.RecordErrorsTo(&problems);
+  parser.WriteLocationsTo(&tree);
+  parser.SetRecursionLimit(32);
+  if (!parser.ParseFromString(std::string(text), &file)) return problems.ToStatus();
 
   AgentConfig config;
-  config.name = proto.name().empty() ? HostName() : proto.name();
-  config.master = proto.master();
-  config.state_folder = Or(proto.state_folder(), "/var/lib/rootwright");
-  config.image_folder = Or(proto.image_folder(), "/var/cache/rootwright/images");
-  config.package_folder = Or(proto.package_folder(), "/var/cache/rootwright/packages");
-  config.libvirt_uri = Or(proto.libvirt_uri(), "qemu:///system");
-  config.admin_listen = Or(proto.admin_listen(), "127.0.0.1:0");
-  config.slots = proto.slots() == 0 ? 1 : proto.slots();
-  config.labels = {proto.labels().begin(), proto.labels().end()};
-  for (const std::string& name : proto.targets()) {
-    const auto architecture = ArchitectureFromDebianName(name);
-    if (!architecture) return Wrong(source, "targets", absl::StrCat("'", name, "': not an architecture that we know"));
-    config.targets.insert(*architecture);
+  config.name = HostName();
+  Take(file.name(), config.name);
+  if (!GoodName(config.name)) {
+    problems.Add(tree, "name", absl::StrCat("'", config.name, "': 1 to 63 characters of a-z, 0-9, '.' and '-' are a name"));
   }
-  config.default_limits = Fill(proto.default_limits(), BuildLimits());
-  config.maximum_limits = Fill(proto.maximum_limits(), LargestLimits());
-  config.memory_bytes = proto.memory_bytes();
-  config.apt_mirror = Or(proto.apt_mirror(), "http://deb.debian.org/debian");
-  config.apt_keyring = Or(proto.apt_keyring(), "/usr/share/keyrings/debian-archive-keyring.gpg");
-  config.guest_programs = proto.guest_programs();
-  config.shutdown_grace = proto.has_shutdown_grace() ? FromProto(proto.shutdown_grace()) : absl::Seconds(5);
-  config.log_level = Or(proto.log_level(), "info");
-  RW_RETURN_IF_ERROR(Check(config, source));
+  Take(file.master(), config.master);
+  TakeFolder(tree, "state_folder", file.state_folder(), config.state_folder, problems);
+  TakeFolder(tree, "image_folder", file.image_folder(), config.image_folder, problems);
+  TakeFolder(tree, "package_folder", file.package_folder(), config.package_folder, problems);
+  TakeFolder(tree, "apt_keyring", file.apt_keyring(), config.apt_keyring, problems);
+  Take(file.libvirt_uri(), config.libvirt_uri);
+  Take(file.admin_listen(), config.admin_listen);
+  Take(file.apt_mirror(), config.apt_mirror);
+  if (file.slots() != 0) config.slots = file.slots();
+  if (config.slots < 1 || config.slots > kMaxSlots) problems.Add(tree, "slots", "1 to 64 builds can run at one time");
+  config.labels.insert(file.labels().begin(), file.labels().end());
+  config.default_limits = DefaultLimits();
+  Override(file.default_limits(), config.default_limits);
+  config.maximum_limits = MaximumLimits();
+  Override(file.maximum_limits(), config.maximum_limits);
+  CheckLimits(tree, config, problems);
+  for (const std::string& target : file.targets()) {
+    const std::optional<Architecture> architecture = ArchitectureFromDebianName(target);
+    if (architecture) config.targets.insert(*architecture);
+    else problems.Add(tree, "targets", absl::StrCat("'", target, "': no such architecture; there are amd64, arm64, armhf, riscv64, armel"));
+  }
+  Take(file.log_level(), config.log_level);
+  if (config.log_level != "debug" && config.log_level != "info" && config.log_level != "warn" && config.log_level != "error") {
+    problems.Add(tree, "log_level", absl::StrCat("'", config.log_level, "': there are debug, info, warn, error"));
+  }
+  config.memory_bytes = file.memory_bytes();
+  if (config.memory_bytes < 0) problems.Add(tree, "memory_bytes", "must not be negative");
+  TakeFolder(tree, "guest_programs", file.guest_programs(), config.guest_programs, problems);
+  if (file.has_shutdown_grace()) {
+    config.shutdown_grace = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.shutdown_grace()));
+  }
+  RW_RETURN_IF_ERROR(problems.ToStatus());
   return config;
 }
 
-absl::StatusOr<AgentConfig> ReadConfig(const std::filesystem::path& file) {
-  if (file.empty()) return ParseConfig("", "defaults");
-  RW_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kLargestFile));
-  return ParseConfig(text, file.string());
+absl::StatusOr<AgentConfig> ReadAgentConfig(const std::filesystem::path& path) {
+  RW_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, 1 << 20));
+  return ParseAgentConfig(text, path.string());
 }
 
 }  // namespace rootwright

@@ -1,48 +1,50 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "agent/build/limits.h"
 #include "base/architecture.h"
+#include "rootwright/v1/build.pb.h"
 
 namespace rootwright {
 
-// The configuration in our own terms, every default filled in. agent/config.proto is its manual.
+// The agent's configuration with every default filled in. agent/config.proto says what each
+// field means.
 struct AgentConfig {
   std::string name;
-  std::string master;
-  std::filesystem::path state_folder;
-  std::filesystem::path image_folder;
-  std::filesystem::path package_folder;
-  std::string libvirt_uri;
-  std::string admin_listen;
+  std::string master = "127.0.0.1:7420";
+  std::filesystem::path state_folder = "/var/lib/rootwright";
+  std::filesystem::path image_folder = "/var/cache/rootwright/images";
+  std::filesystem::path package_folder = "/var/cache/rootwright/packages";
+  std::string libvirt_uri = "qemu:///system";
+  std::string admin_listen = "127.0.0.1:0";
   int slots = 1;
   std::map<std::string, std::string> labels;
-  // Empty: all that the host can.
+  v1::Limits default_limits;
+  v1::Limits maximum_limits;
+  std::string apt_mirror = "http://deb.debian.org/debian";
+  std::filesystem::path apt_keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  // Empty: all that the host can build.
   std::set<Architecture> targets;
-  BuildLimits default_limits;
-  BuildLimits maximum_limits;
+  std::string log_level = "info";
   // 0: what the host has, less what it needs itself.
   int64_t memory_bytes = 0;
-  std::string apt_mirror;
-  std::filesystem::path apt_keyring;
   // Empty: the ones that came with the agent.
   std::filesystem::path guest_programs;
-  absl::Duration shutdown_grace;
-  std::string log_level;
+  absl::Duration shutdown_grace = absl::Seconds(5);
 };
 
-// `text` is in protobuf's text format, `source` names it in messages. InvalidArgument lists every mistake as
-// "file:line:column: error: what", one a line.
-absl::StatusOr<AgentConfig> ParseConfig(absl::string_view text, absl::string_view source);
-// Of a file; an empty path gives the defaults.
-absl::StatusOr<AgentConfig> ReadConfig(const std::filesystem::path& file);
+// Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",
+// one a line. An empty text is a good configuration.
+absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::string_view origin);
+
+// The same from a file.
+absl::StatusOr<AgentConfig> ReadAgentConfig(const std::filesystem::path& path);
 
 }  // namespace rootwright

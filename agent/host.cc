@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "absl/strings/str_cat.h"
+#include "agent/build/limits.h"
 #include "base/file.h"
 #include "base/status.h"
 
@@ -46,8 +46,9 @@ absl::StatusOr<int64_t> FreeDisk(const AgentConfig& config) {
 
 HostCheck DiskCheck(const AgentConfig& config) {
   const auto free = FreeDisk(config);
-  if (!free.ok()) return {"disk", HostCheck::Result::kFailed, std::string(free.status().message()), "set state_folder"};
-  const int64_t wanted = config.default_limits.disk_bytes;
+  if (!free.ok())
+    return {"disk", HostCheck::Result::kFailed, std::string(free.status().message()), "set state_folder"};
+  const int64_t wanted = config.default_limits.disk_bytes();
   const std::string finding = absl::StrCat(SizeText(*free), " free in ", config.state_folder.string());
   if (*free >= wanted) return {"disk", HostCheck::Result::kOk, finding, ""};
   return {"disk", *free < kLeastDisk ? HostCheck::Result::kFailed : HostCheck::Result::kDegraded,
@@ -56,7 +57,7 @@ HostCheck DiskCheck(const AgentConfig& config) {
 
 HostCheck MemoryCheck(const AgentConfig& config) {
   const int64_t have = MemoryForBuilds(config);
-  const int64_t wanted = config.default_limits.memory_bytes;
+  const int64_t wanted = config.default_limits.memory_bytes();
   const std::string finding = absl::StrCat(SizeText(have), " for builds");
   if (have >= wanted * config.slots) return {"memory", HostCheck::Result::kOk, finding, ""};
   return {"memory", have < wanted ? HostCheck::Result::kFailed : HostCheck::Result::kDegraded,
@@ -84,7 +85,8 @@ v1::Architecture ToProto(Architecture architecture) {
 
 absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   std::error_code error;
-  const std::filesystem::path own_folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  const std::filesystem::path own_folder =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
   MachineImages::Options images;
   images.store = config.image_folder;
   images.apt = config.package_folder;
@@ -118,7 +120,8 @@ int64_t MemoryForBuilds(const AgentConfig& config) {
 absl::Status CheckDisk(const AgentConfig& config) {
   RW_ASSIGN_OR_RETURN(const int64_t free, FreeDisk(config));
   if (free >= kLeastDisk) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("disk: ", config.state_folder.string(), ": ", SizeText(free), " free"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("disk: ", config.state_folder.string(), ": ", SizeText(free), " free"));
 }
 
 v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& report) {
@@ -133,16 +136,16 @@ v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& rep
     support->add_routines("rootfs");
     support->add_routines("command");
   }
-  BuildLimits maximum = config.maximum_limits;
-  maximum.memory_bytes = std::min(maximum.memory_bytes, MemoryForBuilds(config));
+  v1::Limits maximum = config.maximum_limits;
+  maximum.set_memory_bytes(std::min(maximum.memory_bytes(), MemoryForBuilds(config)));
   capabilities.set_memory_bytes(MemoryForBuilds(config));
   capabilities.set_disk_bytes(FreeDisk(config).value_or(0));
   std::error_code error;
   const auto space = std::filesystem::space(config.state_folder, error);
   if (!error) capabilities.set_disk_bytes(static_cast<int64_t>(space.capacity));
   capabilities.set_cpus(static_cast<int>(std::thread::hardware_concurrency()));
-  *capabilities.mutable_default_limits() = rootwright::ToProto(config.default_limits);
-  *capabilities.mutable_maximum_limits() = rootwright::ToProto(maximum);
+  *capabilities.mutable_default_limits() = config.default_limits;
+  *capabilities.mutable_maximum_limits() = maximum;
   return capabilities;
 }
 
@@ -150,7 +153,9 @@ std::string ToJson(const HostReport& report) {
   using Result = HostCheck::Result;
   nlohmann::ordered_json root = {{"checks", nlohmann::json::array()}, {"targets", nlohmann::json::array()}};
   for (const HostCheck& check : report.checks) {
-    const char* result = check.result == Result::kOk ? "ok" : check.result == Result::kDegraded ? "degraded" : "failed";
+    const char* result = check.result == Result::kOk         ? "ok"
+                         : check.result == Result::kDegraded ? "degraded"
+                                                             : "failed";
     root["checks"].push_back(
         {{"name", check.name}, {"result", result}, {"finding", check.finding}, {"remedy", check.remedy}});
   }
@@ -165,8 +170,11 @@ std::string ToJson(const HostReport& report) {
 std::string ToText(const HostReport& report) {
   std::string text;
   for (const HostCheck& check : report.checks) {
-    const char* mark = check.result == HostCheck::Result::kOk ? "ok      " : check.result == HostCheck::Result::kDegraded ? "degraded" : "FAILED  ";
-    absl::StrAppend(&text, mark, " ", check.name, ": ", check.finding, check.remedy.empty() ? "" : "; ", check.remedy, "\n");
+    const char* mark = check.result == HostCheck::Result::kOk         ? "ok      "
+                       : check.result == HostCheck::Result::kDegraded ? "degraded"
+                                                                      : "FAILED  ";
+    absl::StrAppend(&text, mark, " ", check.name, ": ", check.finding, check.remedy.empty() ? "" : "; ",
+                    check.remedy, "\n");
   }
   return text;
 }

@@ -9,10 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/agent.h"
-#include "agent/build/limits.h"
 #include "agent/config.h"
 #include "agent/host.h"
 #include "agent/options.h"
+#include "agent/version.h"
 #include "base/log.h"
 
 namespace {
@@ -41,8 +41,9 @@ sigset_t BlockSignals() {
 int CheckHost(const AgentConfig& config, Executor& machines, bool json) {
   const HostReport report = InspectHost(config, machines, {});
   std::puts((json ? ToJson(report) : ToText(report)).c_str());
-  const bool failed = std::any_of(report.checks.begin(), report.checks.end(),
-                                  [](const HostCheck& check) { return check.result == HostCheck::Result::kFailed; });
+  const bool failed = std::any_of(report.checks.begin(), report.checks.end(), [](const HostCheck& check) {
+    return check.result == HostCheck::Result::kFailed;
+  });
   return failed && !json ? kExitFailed : 0;
 }
 
@@ -52,7 +53,9 @@ int MakeImage(Executor& machines, Architecture architecture) {
     if (std::exchange(phase, update.phase) != update.phase) std::printf("%s\n", update.phase.c_str());
     std::fflush(stdout);
   };
-  const auto log = [](OutputStream, absl::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); };
+  const auto log = [](OutputStream, absl::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  };
   const auto image = machines.PrepareImage(architecture, progress, log, {});
   if (!image.ok()) return Complain(image.status(), kExitFailed);
   std::printf("%s sha256:%s\n", image->name.c_str(), image->digest.c_str());
@@ -65,9 +68,10 @@ int main(int argc, char** argv) {
   const auto options = ParseOptions({argv + 1, argv + argc});
   if (!options.ok()) return Complain(options.status(), kExitUsage);
   if (options->action == AgentOptions::Action::kHelp) return std::fputs(kHelp, stdout) < 0;
-  if (options->action == AgentOptions::Action::kVersion) return std::puts("rootwright-agent " ROOTWRIGHT_VERSION) < 0;
+  if (options->action == AgentOptions::Action::kVersion)
+    return std::printf("rootwright-agent %s\n", kVersion) < 0;
 
-  auto config = ReadConfig(options->config);
+  auto config = options->config.empty() ? ParseAgentConfig("", "defaults") : ReadAgentConfig(options->config);
   if (!config.ok()) return Complain(config.status(), kExitUsage);
   if (options->master) config->master = *options->master;
   if (options->state) config->state_folder = *options->state;
@@ -79,13 +83,11 @@ int main(int argc, char** argv) {
 
   auto host = MakeHostParts(*config);
   if (!host.ok()) return Complain(host.status(), kExitFailed);
-  if (options->action == AgentOptions::Action::kCheckHost) return CheckHost(*config, *host->machines, options->json);
-  if (options->action == AgentOptions::Action::kMakeImage) return MakeImage(*host->machines, options->architecture);
+  if (options->action == AgentOptions::Action::kCheckHost)
+    return CheckHost(*config, *host->machines, options->json);
+  if (options->action == AgentOptions::Action::kMakeImage)
+    return MakeImage(*host->machines, options->architecture);
 
-  if (config->master.empty()) {
-    return Complain(absl::InvalidArgumentError("master: not set: name it in the configuration or with --master HOST:PORT"),
-                    kExitUsage);
-  }
   auto agent = Agent::Start(*config, *std::move(host));
   if (!agent.ok()) return Complain(agent.status(), kExitFailed);
   const absl::Status ended = (*agent)->Run(signals);

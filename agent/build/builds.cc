@@ -8,9 +8,40 @@
 #include "agent/build/proto_time.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/sha256.h"
 #include "base/status.h"
 
 namespace rootwright {
+namespace {
+
+constexpr size_t kReadAtOnce = 1 << 20;
+
+// Size and digest of every step's log as the journal has it, also of the step that was cut off.
+absl::Status AddLogs(const BuildJournal& journal, v1::BuildFinished* finished) {
+  std::map<std::string, std::pair<int64_t, Sha256>> logs;
+  EventCursor cursor;
+  for (int64_t read = 0; read < journal.last_sequence();) {
+    google::protobuf::RepeatedPtrField<v1::BuildEvent> events;
+    RW_RETURN_IF_ERROR(journal.Read(read, kReadAtOnce, cursor, &events));
+    for (const v1::BuildEvent& event : events) {
+      if (event.has_step_started()) logs[event.step_started().step()];
+      if (event.has_log_chunk()) {
+        auto& [size, digest] = logs[event.log_chunk().step()];
+        size += static_cast<int64_t>(event.log_chunk().data().size());
+        digest.Update(event.log_chunk().data());
+      }
+      read = event.sequence();
+    }
+  }
+  for (const auto& [step, log] : logs) {
+    v1::LogDigest& digest = (*finished->mutable_logs())[step];
+    digest.set_size_bytes(log.first);
+    digest.set_sha256(log.second.Digest());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 Builds::Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy,
                Build::Host host, Doorbell& doorbell)
@@ -35,20 +66,24 @@ Builds::~Builds() {
 
 absl::Status Builds::Take(const v1::Lease& lease) {
   Sweep();
-  if (IsRunning(lease.lease_id()) || journals_.FindLease(lease.lease_id()) != nullptr) return absl::OkStatus();
+  if (IsRunning(lease.lease_id()) || journals_.FindLease(lease.lease_id()) != nullptr)
+    return absl::OkStatus();
   if (const auto reason = drain_.reason()) {
     return absl::UnavailableError(absl::StrCat("draining: ", *reason));
   }
   if (const auto earlier = journals_.Find(lease.build_id());
       earlier != nullptr && IsRunning(earlier->lease().lease_id())) {
     // Its machine has the name that the new one would get.
-    return absl::UnavailableError(absl::StrCat("build ", lease.build_id(), ": an earlier attempt is still ending here"));
+    return absl::UnavailableError(
+        absl::StrCat("build ", lease.build_id(), ": an earlier attempt is still ending here"));
   }
   absl::StatusOr<PlannedBuild> plan =
       PlanBuild(lease, policy_, paths_.work(lease.build_id(), lease.attempt()));
   // What this host cannot do another one may; what is wrong with the request is for the submitter to hear.
   if (absl::IsFailedPrecondition(plan.status())) return plan.status();
-  RW_ASSIGN_OR_RETURN(Slots::Slot slot, slots_.Take(plan.ok() ? plan->limits : BuildLimits{.memory_bytes = 0, .disk_bytes = 0}));
+  RW_ASSIGN_OR_RETURN(
+      Slots::Slot slot,
+      slots_.Take(plan.ok() ? plan->limits : BuildLimits{.memory_bytes = 0, .disk_bytes = 0}));
   RW_ASSIGN_OR_RETURN(std::shared_ptr<BuildJournal> journal, journals_.Create(lease));
 
   MutexLock lock(mutex_);
@@ -137,8 +172,8 @@ void Builds::EndAll(const Ending& ending) {
 
 int Builds::running() const {
   MutexLock lock(mutex_);
-  return static_cast<int>(
-      std::count_if(running_.begin(), running_.end(), [](const auto& entry) { return !entry.second->ended; }));
+  return static_cast<int>(std::count_if(running_.begin(), running_.end(),
+                                        [](const auto& entry) { return !entry.second->ended; }));
 }
 
 std::vector<v1::AgentBuild> Builds::List() const {
@@ -161,7 +196,8 @@ std::vector<v1::AgentBuild> Builds::List() const {
       others.push_back(std::move(build));
     }
   }
-  running.insert(running.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+  running.insert(running.end(), std::make_move_iterator(others.begin()),
+                 std::make_move_iterator(others.end()));
   return running;
 }
 
@@ -173,12 +209,14 @@ absl::Status Builds::CancelBuild(absl::string_view build_id, absl::string_view r
       const std::string& candidate = running->journal->lease().build_id();
       if (running->ended || build_id.empty() || !absl::StartsWith(candidate, build_id)) continue;
       if (found != nullptr) {
-        return absl::NotFoundError(absl::StrCat("cancel: build ", build_id, ": more than one begins like that"));
+        return absl::NotFoundError(
+            absl::StrCat("cancel: build ", build_id, ": more than one begins like that"));
       }
       found = running;
     }
   }
-  if (found == nullptr) return absl::NotFoundError(absl::StrCat("cancel: build ", build_id, ": does not run here"));
+  if (found == nullptr)
+    return absl::NotFoundError(absl::StrCat("cancel: build ", build_id, ": does not run here"));
   found->build.End(Cancelled(reason.empty() ? "cancelled on the build host" : std::string(reason)));
   return absl::OkStatus();
 }
@@ -186,16 +224,17 @@ absl::Status Builds::CancelBuild(absl::string_view build_id, absl::string_view r
 void Builds::FinishAbandoned(Journals& journals, const Clock& clock) {
   for (const auto& journal : journals.All()) {
     if (journal->finished()) continue;
-    const Ending ending =
-        Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, "build: the agent ended in mid-build");
     v1::BuildEvent event;
     *event.mutable_time() = ToProto(clock.Wall());
+    const Ending ending =
+        Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, "build: the agent ended in mid-build");
     event.mutable_build_finished()->set_outcome(ending.outcome);
     event.mutable_build_finished()->set_reason(ending.reason);
     *event.mutable_build_finished()->mutable_infrastructure_error() = *ending.error;
-    if (const absl::Status status = journal->Append(std::move(event)); !status.ok()) {
+    absl::Status status = AddLogs(*journal, event.mutable_build_finished());
+    if (status.ok()) status = journal->Append(std::move(event));
+    if (!status.ok())
       spdlog::error("build {}: {}", journal->lease().build_id(), std::string(status.message()));
-    }
   }
 }
 

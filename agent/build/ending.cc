@@ -1,5 +1,6 @@
 #include "agent/build/ending.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,7 +40,9 @@ bool IsTransient(const absl::Status& status) {
   }
 }
 
-Fault FaultByPlace(const absl::Status& status, Place place) {
+// For a status that carries no fault.
+Fault FaultByPlace(const absl::Status& status, absl::string_view step, Place place) {
+  if (step == "setup_environment" && !absl::IsResourceExhausted(status)) return Fault::kHypervisor;
   if (place == Place::kEnvironment) return Fault::kGuest;
   if (place == Place::kBoth && (absl::IsUnavailable(status) || absl::IsDataLoss(status))) return Fault::kGuest;
   return Fault::kHost;
@@ -66,7 +69,7 @@ Ending Infrastructure(v1::InfrastructureErrorCode code, bool transient, absl::st
 }
 
 Ending FromStatus(const absl::Status& status, absl::string_view step, Place place) {
-  return Infrastructure(CodeOf(FaultOf(status, FaultByPlace(status, place))), IsTransient(status),
+  return Infrastructure(CodeOf(FaultOf(status, FaultByPlace(status, step, place))), IsTransient(status),
                         absl::StrCat(step, ": ", status.message()));
 }
 

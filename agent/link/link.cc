@@ -31,9 +31,8 @@ absl::Status Link::Run(std::stop_token stop) {
 bool Link::Converse(std::stop_token stop, absl::Status& end) {
   Inbox inbox(doorbell_);
   const std::unique_ptr<Conversation> conversation = dialer_.Dial(inbox);
-  if (!conversation->Send(session_.Open())) {
-    // The inbox tells.
-  }
+  // When it fails, the inbox tells.
+  conversation->Send(session_.Open());
   while (!stop.stop_requested()) {
     const uint64_t rings = doorbell_.rings();
     bool moved = false;
@@ -52,7 +51,6 @@ bool Link::Converse(std::stop_token stop, absl::Status& end) {
       end = absl::AbortedError(absl::StrCat("link: the master ended the session: ", goodbye->reason()));
       return false;
     }
-    if (session_.must_register_again()) return true;
     for (const v1::AttachRequest& message : session_.Poll()) {
       if (!conversation->Send(message)) break;
       moved = true;

@@ -207,10 +207,11 @@ std::vector<v1::AttachRequest> Session::Poll() {
   const Instant now = clock_.Now();
   LookAtLeases(now);
   if (!welcomed_ || goodbye_) return {};
-  if (const auto reason = drain_.own_reason(); reason && !told_draining_) {
-    told_draining_ = true;
+  if (const auto reason = drain_.own_reason(); reason.has_value() != told_draining_) {
+    told_draining_ = reason.has_value();
     v1::AttachRequest message;
-    message.mutable_draining()->set_reason(*reason);
+    message.mutable_draining()->set_reason(reason.value_or(""));
+    message.mutable_draining()->set_resumed(!told_draining_);
     answers_.push_back(std::move(message));
   }
   if (now >= next_heartbeat_) AddHeartbeat(now);
@@ -250,7 +251,5 @@ Deadline Session::next_look() const {
   const Deadline leases = Deadline::In(kLeaseLook, now);
   return welcomed_ ? Earlier(leases, Deadline::At(next_heartbeat_)) : leases;
 }
-
-bool Session::must_register_again() const { return told_draining_ && !drain_.own_reason(); }
 
 }  // namespace rootwright

@@ -46,8 +46,6 @@ class Session {
   bool welcomed() const { return welcomed_; }
   // The conversation is over when this is set.
   const std::optional<v1::Goodbye>& goodbye() const { return goodbye_; }
-  // Drained and resumed: only a new Register can tell the master so.
-  bool must_register_again() const;
 
  private:
   // One journal's way to the master on this connection.

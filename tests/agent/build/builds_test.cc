@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "tests/agent/build/fake_routine.h"
 
 namespace rootwright {
@@ -119,14 +120,19 @@ TEST_F(BuildsTest, BuildOfAnEarlierLifeIsFinishedAsTheAgentsFault) {
   v1::BuildEvent event;
   event.mutable_step_started()->set_step("run_command");
   ASSERT_TRUE(journal->Append(event).ok());
+  event.mutable_log_chunk()->set_step("run_command");
+  event.mutable_log_chunk()->set_data("cut off");
+  ASSERT_TRUE(journal->Append(event).ok());
   Builds::FinishAbandoned(*journals_, Clock::Real());
   ASSERT_TRUE(journal->finished());
   EventCursor cursor;
   google::protobuf::RepeatedPtrField<v1::BuildEvent> events;
-  ASSERT_TRUE(journal->Read(1, 1 << 20, cursor, &events).ok());
+  ASSERT_TRUE(journal->Read(2, 1 << 20, cursor, &events).ok());
   const auto& error = events[0].build_finished().infrastructure_error();
   EXPECT_EQ(error.code(), v1::INFRASTRUCTURE_ERROR_CODE_AGENT);
   EXPECT_TRUE(error.transient());
+  // The master compares them with what it has.
+  EXPECT_EQ(events[0].build_finished().logs().at("run_command").sha256(), Sha256::Of("cut off"));
 }
 
 }  // namespace
