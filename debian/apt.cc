@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/status.h"
@@ -41,13 +42,15 @@ absl::Status UpdateFailed(const SubprocessResult& result) {
   for (const char* sign : {"NO_PUBKEY", "is not signed", "signatures", "BADSIG", "EXPKEYSIG", "GPG error",
                            "is expired", "not valid yet", "keyring"}) {
     if (absl::StrContains(why, sign)) {
-      return absl::FailedPreconditionError(absl::StrCat("check the signature of the package index: ", why));
+      return WithFault(
+          absl::FailedPreconditionError(absl::StrCat("check the signature of the package index: ", why)),
+          Fault::kRemote);
     }
   }
   if (absl::StrContains(why, "404") || absl::StrContains(why, "does not have a Release file")) {
-    return absl::NotFoundError(absl::StrCat("fetch the package index: ", why));
+    return WithFault(absl::NotFoundError(absl::StrCat("fetch the package index: ", why)), Fault::kRemote);
   }
-  return absl::UnavailableError(absl::StrCat("fetch the package index: ", why));
+  return WithFault(absl::UnavailableError(absl::StrCat("fetch the package index: ", why)), Fault::kRemote);
 }
 
 std::string SearchedIn(Architecture architecture, const std::vector<AptSource>& sources) {
@@ -162,10 +165,13 @@ absl::Status FetchSome(std::span<const Fetch> wanted, const std::filesystem::pat
     }
     const std::string why = ErrorsOf(result.error_output);
     if (absl::StrContains(why, "Hash Sum mismatch") || result.ok()) {
-      return absl::DataLossError(
-          absl::StrCat("fetch the package: ", fetch.package->name, ": wrong content: ", why));
+      return WithFault(absl::DataLossError(absl::StrCat("fetch the package: ", fetch.package->name,
+                                                        ": wrong content: ", why)),
+                       Fault::kRemote);
     }
-    return absl::UnavailableError(absl::StrCat("fetch the package: ", fetch.package->name, ": ", why));
+    return WithFault(
+        absl::UnavailableError(absl::StrCat("fetch the package: ", fetch.package->name, ": ", why)),
+        Fault::kRemote);
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/status.h"
 
@@ -60,9 +61,10 @@ class ReachEnvironment : public Step {
         preparation_.environment->Reach(Earlier(boot, context.deadline), context.stop);
     // A machine that does not boot is no matter of the build's own time limit.
     if (absl::IsDeadlineExceeded(status) && boot.Passed() && !context.deadline.Passed()) {
-      return absl::UnavailableError(absl::StrCat("reach environment: no answer within the boot limit of ",
-                                                 absl::FormatDuration(preparation_.boot_limit), ": ",
-                                                 std::string(status.message())));
+      return WithFault(absl::UnavailableError(absl::StrCat("no answer within the boot limit of ",
+                                                           absl::FormatDuration(preparation_.boot_limit),
+                                                           ": ", std::string(status.message()))),
+                       Fault::kGuest);
     }
     RW_RETURN_IF_ERROR(status);
     preparation_.reached = true;

@@ -16,6 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "base/subprocess.h"
@@ -156,7 +157,7 @@ absl::Status FetchError(const GitSource& source, absl::string_view output) {
                            "not a git repository", "no such repository"})) {
     return absl::NotFoundError(absl::StrCat(about, "no such repository"));
   }
-  return absl::UnavailableError(absl::StrCat(about, reason));
+  return WithFault(absl::UnavailableError(absl::StrCat(about, reason)), Fault::kRemote);
 }
 
 // A server may refuse a commit that no branch ends at; all its branches may still hold it.

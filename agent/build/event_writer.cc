@@ -13,8 +13,12 @@ namespace rootwright {
 namespace {
 
 constexpr size_t kLongestChunk = 64 * 1024;
-// Kept of what is beyond the log limit, for each step.
+// Kept of the end of each step whose log is cut.
 constexpr size_t kTail = 16 * 1024;
+// Of the log limit, what the ends of such steps share: an end tells more than a middle.
+constexpr int64_t kLargestReserve = 4 * int64_t{kTail};
+
+int64_t Reserve(int64_t log_limit) { return std::min(kLargestReserve, log_limit / 4); }
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(100);
 // Before that an estimate would only jump about.
 constexpr absl::Duration kEstimateAfter = absl::Seconds(2);
@@ -150,7 +154,7 @@ void EventWriter::Log(OutputStream stream, absl::string_view data) {
     MutexLock lock(mutex_);
     if (step_.empty()) return;
     quiet_since_ = clock_.Now();
-    const size_t room = static_cast<size_t>(std::clamp<int64_t>(log_limit_ - log_bytes_, 0, INT64_MAX));
+    const size_t room = static_cast<size_t>(std::max<int64_t>(log_limit_ - Reserve(log_limit_) - log_bytes_, 0));
     absl::string_view kept = overflow_.bytes > 0 ? absl::string_view() : data.substr(0, std::min(room, data.size()));
     const absl::string_view beyond = data.substr(kept.size());
     log_bytes_ += static_cast<int64_t>(kept.size());
@@ -177,7 +181,10 @@ void EventWriter::Log(OutputStream stream, absl::string_view data) {
 void EventWriter::WriteOverflow() {
   if (overflow_.bytes == 0) return;
   absl::string_view tail = overflow_.tail;
-  if (tail.size() > kTail) tail.remove_prefix(tail.size() - kTail);
+  // Half of what is left, so that there is always some for the next step.
+  const size_t room = std::min(kTail, static_cast<size_t>(std::max<int64_t>((log_limit_ - log_bytes_) / 2, 0)));
+  if (tail.size() > room) tail.remove_prefix(tail.size() - room);
+  log_bytes_ += static_cast<int64_t>(tail.size());
   WriteChunk(overflow_.stream, tail, overflow_.bytes - static_cast<int64_t>(tail.size()));
   overflow_ = {};
 }

@@ -66,18 +66,10 @@ Ending Pipeline::EndingOf(Step& step, const absl::StatusOr<StepResult>& result) 
   if (auto asked = watchdog_.ending()) return *std::move(asked);
   if (result.ok()) return Failed(absl::StrCat(step.name(), ": ", result->failure));
   const absl::Status& status = result.status();
-  if (absl::IsDeadlineExceeded(status)) {
-    // The step may have noticed before the watchdog did.
-    if (watchdog_.wall_deadline().Passed(clock_.Now())) {
-      watchdog_.Look();
-      if (auto late = watchdog_.ending()) return *std::move(late);
-    }
-    if (step.name() == "reach_environment") {
-      Ending ending = FromStatus(status, "boot limit reached in reach_environment", step.place());
-      ending.outcome = v1::OUTCOME_TIMED_OUT;
-      ending.error.reset();
-      return ending;
-    }
+  // The step may have noticed before the watchdog did.
+  if (absl::IsDeadlineExceeded(status) && watchdog_.wall_deadline().Passed(clock_.Now())) {
+    watchdog_.Look();
+    if (auto late = watchdog_.ending()) return *std::move(late);
   }
   return FromStatus(status, step.name(), step.place());
 }

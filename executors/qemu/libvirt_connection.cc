@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -288,11 +289,12 @@ class Listening : public LibvirtConnection::Subscription {
 template <typename T>
 absl::StatusOr<T> LibvirtConnection::Call(absl::string_view what,
                                           std::function<absl::StatusOr<T>(virConnect*)> call) {
-  RW_ASSIGN_OR_RETURN(Link link, state_->Current());
+  absl::StatusOr<Link> link = state_->Current();
+  if (!link.ok()) return WithFault(link.status(), Fault::kHypervisor);
   absl::StatusOr<T> result =
-      Bounded<T>(state_->settings().call_limit, what, [link, call] { return call(link.get()); });
+      Bounded<T>(state_->settings().call_limit, what, [link = *link, call] { return call(link.get()); });
   if (result.ok()) return result;
-  return state_->Judge(link, result.status());
+  return WithFault(state_->Judge(*link, result.status()), Fault::kHypervisor);
 }
 
 absl::StatusOr<std::unique_ptr<LibvirtConnection>> LibvirtConnection::Create(

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "executors/qemu/change_archive.h"
@@ -36,7 +37,8 @@ absl::Status CheckSpec(const EnvironmentSpec& spec) {
     return refuse(absl::StrCat(spec.vcpus, " virtual CPUs: 1 to ", kMaxVcpus, " are possible"));
   }
   if (spec.memory_bytes < kMinMemory) {
-    return refuse(absl::StrCat(FormatBytes(spec.memory_bytes), " of memory: it needs ", FormatBytes(kMinMemory)));
+    return refuse(
+        absl::StrCat(FormatBytes(spec.memory_bytes), " of memory: it needs ", FormatBytes(kMinMemory)));
   }
   if (spec.disk_bytes <= 0) return refuse("no disk space");
   if (!spec.work_folder.is_absolute()) return refuse("the work folder is not an absolute path");
@@ -54,8 +56,9 @@ const char* ConsoleOf(Architecture architecture) {
   }
 }
 
-DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings, DomainSpec::Accelerator accelerator,
-                     const MachineFiles& files, const MachineImage& image) {
+DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings,
+                     DomainSpec::Accelerator accelerator, const MachineFiles& files,
+                     const MachineImage& image) {
   DomainSpec domain;
   domain.name = absl::StrCat(kDomainPrefix, spec.build_id);
   domain.architecture = spec.architecture;
@@ -72,10 +75,12 @@ DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings, 
   domain.kernel = files.kernel();
   domain.initrd = files.initrd();
   // A kernel that panics ends the machine, which ends the build: at once, not at a deadline.
-  domain.command_line = absl::StrCat("console=", ConsoleOf(spec.architecture), " quiet loglevel=4 panic=-1");
-  domain.disks = {{std::string(kRootDisk), DiskFormat::kQcow2, files.root_disk(), image.root_disk, image.root_format},
-                  {std::string(kTreeDisk), DiskFormat::kRaw, files.tree_disk(), std::nullopt, DiskFormat::kRaw},
-                  {std::string(kOutDisk), DiskFormat::kRaw, files.out_disk(), std::nullopt, DiskFormat::kRaw}};
+  domain.command_line =
+      absl::StrCat("console=", ConsoleOf(spec.architecture), " quiet loglevel=4 panic=-1");
+  domain.disks = {
+      {std::string(kRootDisk), DiskFormat::kQcow2, files.root_disk(), image.root_disk, image.root_format},
+      {std::string(kTreeDisk), DiskFormat::kRaw, files.tree_disk(), std::nullopt, DiskFormat::kRaw},
+      {std::string(kOutDisk), DiskFormat::kRaw, files.out_disk(), std::nullopt, DiskFormat::kRaw}};
   domain.console_file = files.console();
   domain.guest_socket = files.socket();
   return domain;
@@ -92,8 +97,8 @@ absl::StatusOr<std::unique_ptr<QemuEnvironment>> QemuEnvironment::Create(
     files.Remove().IgnoreError();
     return made;
   }
-  return std::unique_ptr<QemuEnvironment>(new QemuEnvironment(DomainFor(spec, settings, accelerator, files, image),
-                                                              files, spec.disk_bytes, std::move(connection)));
+  return std::unique_ptr<QemuEnvironment>(new QemuEnvironment(
+      DomainFor(spec, settings, accelerator, files, image), files, spec.disk_bytes, std::move(connection)));
 }
 
 QemuEnvironment::QemuEnvironment(DomainSpec domain, MachineFiles files, int64_t disk_bytes,
@@ -124,23 +129,26 @@ void QemuEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
 
 absl::Status QemuEnvironment::Explain(const absl::Status& status, const std::stop_token& stop) {
   const bool lost = absl::IsUnavailable(status) || (absl::IsCancelled(status) && !stop.stop_requested());
-  if (status.ok() || !lost) return status;
+  if (status.ok() || !lost) return WithFault(status, Fault::kGuest);
+  const auto ended = [this](absl::string_view how) {
+    return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", how)), Fault::kHypervisor);
+  };
   // The channel ends a moment before libvirt tells that the machine has.
   if (watch_.fate() == MachineWatch::Fate::kAlive) watch_.AwaitStopped(Deadline::In(kEventDelay));
   switch (watch_.fate()) {
     case MachineWatch::Fate::kKilled:
-      return absl::UnavailableError(absl::StrCat(domain_.name, ": the machine was killed"));
+      return ended("the machine was killed");
     case MachineWatch::Fate::kStopped:
-      return absl::UnavailableError(
-          absl::StrCat(domain_.name, ": the machine ended: last console lines:\n", files_.ConsoleTail()));
+      return ended(absl::StrCat("the machine ended: last console lines:\n", files_.ConsoleTail()));
     case MachineWatch::Fate::kLibvirtLost:
-      return absl::UnavailableError(absl::StrCat(domain_.name, ": libvirt: ", connection_->uri(),
-                                                 ": out of reach: is libvirtd running there?"));
+      return ended(
+          absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"));
     case MachineWatch::Fate::kAlive:
       break;
   }
-  return absl::UnavailableError(absl::StrCat(domain_.name, ": ", std::string(status.message()),
-                                             ": last console lines:\n", files_.ConsoleTail()));
+  return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", std::string(status.message()),
+                                                       ": last console lines:\n", files_.ConsoleTail())),
+                   FaultOf(status, Fault::kGuest));
 }
 
 absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
@@ -158,8 +166,10 @@ absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
   if (connected.ok()) return absl::OkStatus();
   const absl::Status why = Explain(connected, stop);
   if (!absl::IsDeadlineExceeded(why)) return Annotate(why, "boot");
-  return absl::DeadlineExceededError(absl::StrCat("boot: ", domain_.name, ": the guest has not answered in time: ",
-                                                  "last console lines:\n", files_.ConsoleTail()));
+  return WithFault(absl::DeadlineExceededError(absl::StrCat(
+                       "boot: ", domain_.name, ": the guest has not answered in time: last console lines:\n",
+                       files_.ConsoleTail())),
+                   Fault::kGuest);
 }
 
 absl::Status QemuEnvironment::ConnectGuest(Deadline deadline, std::stop_token stop) {
@@ -184,15 +194,15 @@ absl::StatusOr<CommandResult> QemuEnvironment::Run(const EnvironmentCommand& com
   return Explain(result.status(), stop);
 }
 
-absl::Status QemuEnvironment::PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
-                                      std::stop_token stop) {
+absl::Status QemuEnvironment::PutFile(absl::string_view path, int mode, absl::string_view content,
+                                      Deadline deadline, std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
   const EitherStop either(stop, watch_.ended());
   return Explain(channel->PutFile(path, mode, content, deadline, either.token()), stop);
 }
 
-absl::StatusOr<std::string> QemuEnvironment::GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
-                                                     std::stop_token stop) {
+absl::StatusOr<std::string> QemuEnvironment::GetFile(absl::string_view path, int64_t max_bytes,
+                                                     Deadline deadline, std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
   const EitherStop either(stop, watch_.ended());
   absl::StatusOr<std::string> content = channel->GetFile(path, max_bytes, deadline, either.token());
@@ -206,8 +216,9 @@ absl::StatusOr<std::string> QemuEnvironment::ImportTree(const std::filesystem::p
   const EitherStop either(stop, watch_.ended());
   // The running machine has the disk but has read nothing that stays in its cache: the kernel
   // drops what it knows of a block device when the last user closes it.
-  RW_RETURN_IF_ERROR(
-      Explain(MakeExt4(tree, files_.tree_disk(), disk_bytes_, kTreeDisk, deadline, either.token()), stop));
+  const absl::Status made =
+      MakeExt4(tree, files_.tree_disk(), disk_bytes_, kTreeDisk, deadline, either.token());
+  RW_RETURN_IF_ERROR(Explain(WithFault(made, Fault::kHost), stop));
   RW_RETURN_IF_ERROR(Explain(MountTree(*channel, deadline, either.token()), stop));
   return std::string(kTarget);
 }
@@ -230,10 +241,13 @@ absl::Status QemuEnvironment::MountTree(GuestChannel& channel, Deadline deadline
   EnvironmentCommand folders;
   folders.argv = {"/bin/mkdir", "-p", kUpper, kWork};
   RW_ASSIGN_OR_RETURN(const CommandResult made,
-                      channel.Run(folders, [](OutputStream, absl::string_view) {}, deadline, stop));
-  if (!made.ok()) return absl::InternalError(absl::StrCat(domain_.name, ": make the layers' folders: mkdir failed"));
+                      channel.Run(
+                          folders, [](OutputStream, absl::string_view) {}, deadline, stop));
+  if (!made.ok())
+    return absl::InternalError(absl::StrCat(domain_.name, ": make the layers' folders: mkdir failed"));
   for (const GuestMount& mount : mounts) {
-    RW_RETURN_IF_ERROR(Annotate(channel.Mount(mount, deadline, stop), absl::StrCat(domain_.name, ": mount the tree")));
+    RW_RETURN_IF_ERROR(
+        Annotate(channel.Mount(mount, deadline, stop), absl::StrCat(domain_.name, ": mount the tree")));
   }
   return absl::OkStatus();
 }
@@ -243,7 +257,8 @@ absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
   const EitherStop either(stop, watch_.ended());
   absl::StatusOr<int64_t> size = WriteChangeArchive(*channel, kUpper, kOutDisk, deadline, either.token());
-  if (!size.ok()) return Annotate(Explain(size.status(), stop), absl::StrCat("export changes of ", domain_.name));
+  if (!size.ok())
+    return Annotate(Explain(size.status(), stop), absl::StrCat("export changes of ", domain_.name));
   return CopyChangeArchive(files_.out_disk(), *size, archive);
 }
 

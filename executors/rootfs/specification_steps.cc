@@ -68,8 +68,14 @@ class TranslatePackages : public Step {
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     const Specification& specification = state_.specification;
-    RW_ASSIGN_OR_RETURN(state_.plan, state_.debian->Resolve(specification.apt, specification.packages,
-                                                            context.deadline, context.stop));
+    absl::StatusOr<AptPlan> plan =
+        state_.debian->Resolve(specification.apt, specification.packages, context.deadline, context.stop);
+    // The mirror answers, but has no such suite or component: a mistake in the specification.
+    if (absl::IsNotFound(plan.status())) {
+      return StepResult::Failed(
+          absl::StrCat(kConfigurationFile, ": package_manager: ", std::string(plan.status().message())));
+    }
+    RW_ASSIGN_OR_RETURN(state_.plan, std::move(plan));
     if (!state_.plan.unresolved.empty()) return Unresolved(context);
     int64_t download_bytes = 0;
     int64_t installed_bytes = 0;
