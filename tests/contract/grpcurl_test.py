@@ -1,24 +1,10 @@
 """What an admin sees with grpcurl: every service of agent and master is listed, described and called."""
 
 import json
-import os
 import subprocess
 import unittest
 
-from farm import CACHE, Farm
-
-VERSION = "v1.9.3"
-
-
-def grpcurl_program():
-    """Built once from its Go module."""
-    folder = CACHE / f"grpcurl-{VERSION}"
-    if not (folder / "grpcurl").exists():
-        subprocess.run(
-            ["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{VERSION}"],
-            env=dict(os.environ, GOBIN=str(folder), GOFLAGS="-mod=mod"), check=True, cwd="/",
-        )
-    return folder / "grpcurl"
+from farm import Farm, grpcurl_program
 
 
 class Grpcurl(unittest.TestCase):
@@ -95,14 +81,14 @@ class Grpcurl(unittest.TestCase):
         self.assertEqual(explained["agents"][0]["reasons"][0]["kind"], "KIND_DRAINED")
         self.call(address, f"{fleet}/ResumeAgent", {"name": "builder-1"})
         watched = self.run_grpcurl(address, f"{builds}/WatchBuild", data={"buildId": build["id"]}).stdout
-        self.assertIn("buildFinished", watched)
+        self.assertIn("build_finished", watched)
         self.assertEqual(
             self.call(address, f"{builds}/GetBuild", {"buildId": build["id"]})["build"]["outcome"], "OUTCOME_SUCCEEDED"
         )
         self.assertEqual(self.call(address, f"{builds}/ListBuilds")["builds"][0]["id"], build["id"])
         self.call(address, f"{builds}/ListArtifacts", {"buildId": build["id"]})
         self.run_grpcurl(address, f"{builds}/ReadLog", data={"buildId": build["id"], "step": "run_command"})
-        self.assertTrue(self.call(address, f"{builds}/CancelBuild", {"buildId": build["id"]})["alreadyFinished"])
+        self.assertTrue(self.call(address, f"{builds}/CancelBuild", {"buildId": build["id"]})["already_finished"])
         absent = self.run_grpcurl(address, f"{builds}/ReadArtifact", data={"buildId": build["id"], "name": "x"}, check=False)
         self.assertIn("NotFound", absent.stderr)
         refused = self.run_grpcurl(address, f"{builds}/SubmitBuild", data={"request": {}}, check=False)

@@ -30,6 +30,18 @@ def wait_for(what, condition, seconds=60):
     raise AssertionError(f"waited {seconds} s in vain for: {what}")
 
 
+def grpcurl_program():
+    """Built once from its Go module."""
+    version = "v1.9.3"
+    folder = CACHE / f"grpcurl-{version}"
+    if not (folder / "grpcurl").exists():
+        subprocess.run(
+            ["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{version}"],
+            env=dict(os.environ, GOBIN=str(folder), GOFLAGS="-mod=mod"), check=True, cwd="/",
+        )
+    return folder / "grpcurl"
+
+
 class Program:
     """A process that is ended by its id."""
 
@@ -146,6 +158,16 @@ admin_listen: "127.0.0.1:0"
     def admin_address(self, name="builder-1"):
         return (self.folder / name / "admin-address").read_text().strip()
 
+    def health(self, part, name="builder-1"):
+        """What the agent's health service says of one part, e.g. "SERVING"."""
+        asked = subprocess.run(
+            [grpcurl_program(), "-plaintext", "-max-time", "20", "-d", json.dumps({"service": part}),
+             self.admin_address(name), "grpc.health.v1.Health/Check"],
+            capture_output=True, text=True, check=False, timeout=60,
+        )
+        assert asked.returncode == 0, asked.stderr
+        return json.loads(asked.stdout)["status"]
+
     # --- use ---
 
     def cli(self, *words, timeout=600, **options):
@@ -215,8 +237,8 @@ admin_listen: "127.0.0.1:0"
                         found.append(int(entry.name))
         return found
 
-    def repository(self, files, name="spec"):
-        """A git repository with these files (path → content); returns its folder."""
+    def repository(self, files, name="spec", links=()):
+        """A git repository with these files (path → content) and symbolic links (path, target); returns its folder."""
         folder = self.folder / "repositories" / name
         folder.mkdir(parents=True, exist_ok=True)
         git = ["git", "-C", folder, "-c", "user.name=test", "-c", "user.email=test@localhost"]
@@ -225,6 +247,9 @@ admin_listen: "127.0.0.1:0"
         for path, content in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(content)
+        for path, target in links:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).symlink_to(target)
         subprocess.run([*git, "add", "-A"], check=True)
         subprocess.run([*git, "commit", "-q", "-m", "test", "--allow-empty"], check=True)
         return folder

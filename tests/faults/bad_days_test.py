@@ -85,8 +85,11 @@ class AgentAndMasterLive(unittest.TestCase):
             self.assertEqual(build["outcome"], "OUTCOME_INFRASTRUCTURE_ERROR", build)
             self.assertEqual(build["infrastructureError"]["code"], "INFRASTRUCTURE_ERROR_CODE_HYPERVISOR", build)
             self.assertIn("libvirt", build["reason"])
+            self.assertEqual(self.farm.health("libvirt"), "NOT_SERVING")
+            self.assertEqual((self.farm.health("link"), self.farm.health("disk")), ("SERVING", "SERVING"))
         finally:
             self.farm.start_libvirtd()
+        wait_for("libvirt's health", lambda: self.farm.health("libvirt") == "SERVING", 60)
         after = self.farm.finish(self.farm.submit_command("true"))
         self.assertEqual(after["outcome"], "OUTCOME_SUCCEEDED", after)
 
@@ -114,6 +117,93 @@ class AgentAndMasterLive(unittest.TestCase):
         refused = self.farm.cli("build", "submit", "--detach", "--command", "--arch", "arm64", "--vcpus", "99", "--", "true")
         self.assertEqual(refused.returncode, 2)
         self.assertIn("vcpus", refused.stderr)
+
+
+SPECIFICATION = """package_manager:
+  apt:
+    suite: bookworm
+
+packages:
+  nano: {}
+"""
+
+
+class InputIsAtFault(unittest.TestCase):
+    """Mistakes of the user: the build fails where the mistake is, says so, and no machine is ever made."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.farm = Farm()
+        cls.farm.__enter__()
+        cls.addClassCleanup(lambda: cls.farm.stop())
+
+    def submit(self, name, *options, specification=SPECIFICATION, links=()):
+        repository = self.farm.repository({"configuration.yml": specification}, name, links)
+        return self.farm.submit("--arch", "arm64", repository, *options)
+
+    def assert_fails(self, build_id, step, reason):
+        build = self.farm.finish(build_id)
+        self.assertEqual(build["outcome"], "OUTCOME_FAILED", build)
+        self.assertEqual((build["steps"][-1]["name"], build["steps"][-1]["state"]), (step, "STEP_STATE_FAILED"))
+        self.assertRegex(build["reason"], reason)
+        self.assertEqual(build["attempt"], 1)
+        # No step that makes a machine was begun.
+        self.assertFalse({"setup_environment", "reach_environment"} & {entry["name"] for entry in build["steps"]})
+        self.assertEqual(self.farm.cli("build", "watch", build_id).returncode, 1)
+        return build
+
+    def test_specification_with_a_mistake_is_refused_with_line_and_column(self):
+        mistakes = {
+            "malformed": (SPECIFICATION + "  busybox: {\n", r"configuration\.yml:\d+:\d+: "),
+            "unknown": (SPECIFICATION + "pakages: {}\n", r"configuration\.yml:7:1: .*pakages"),
+            "type": (SPECIFICATION.replace("nano: {}", "nano: 3"), r"configuration\.yml:6:9: .*nano"),
+        }
+        for name, (text, reason) in mistakes.items():
+            with self.subTest(name):
+                build_id = self.submit(name, specification=text)
+                self.assert_fails(build_id, "parse_packages", reason)
+                self.assertRegex(self.farm.log(build_id, "parse_packages"), reason)
+
+    def test_unknown_package_is_named_with_its_place(self):
+        build_id = self.submit("package", specification=SPECIFICATION + "  nanoo: {}\n")
+        self.assert_fails(build_id, "translate_packages", r"configuration\.yml:7:3: nanoo: no such package in bookworm")
+
+    def test_unknown_suite_is_named(self):
+        build_id = self.submit("suite", specification=SPECIFICATION.replace("bookworm", "bookwurm"))
+        self.assert_fails(build_id, "translate_packages", "configuration.yml.*bookwurm")
+
+    def test_missing_repository_ref_and_path_are_named(self):
+        missing = self.farm.submit("--arch", "arm64", f"file://{self.farm.folder}/repositories/nowhere")
+        self.assert_fails(missing, "fetch_specs", "nowhere: no such repository")
+        self.assert_fails(self.submit("good", "--ref", "v9"), "fetch_specs", "no such branch, tag or commit: 'v9'")
+        self.assert_fails(self.submit("good", "--path", "boards/x"), "fetch_specs", "no such folder: 'boards/x'")
+
+    def test_path_that_leaves_the_repository_is_not_admitted(self):
+        repository = self.farm.repository({"configuration.yml": SPECIFICATION}, "good")
+        for path in ("../other", "/etc"):
+            refused = self.farm.cli("build", "submit", "--detach", "--arch", "arm64", "--path", path, repository)
+            self.assertEqual(refused.returncode, 2, refused.stdout + refused.stderr)
+            self.assertIn("path", refused.stderr)
+
+    def test_overlay_that_leaves_the_root_is_refused(self):
+        climbing = self.submit("climbing", links=[("post_install_overlay/etc/x", "../../outside")])
+        self.assert_fails(climbing, "parse_packages", "post_install_overlay/etc/x: the link leaves the root")
+        linked = self.submit("linked", links=[("pre_install_overlay", "/etc")])
+        self.assert_fails(linked, "parse_packages", "pre_install_overlay")
+
+    def test_guest_that_never_answers_is_an_infrastructure_error_with_its_console(self):
+        # No machine is up in so short a time.
+        build = self.farm.finish(self.farm.submit_command("true", options=["--boot", "100ms"]))
+        self.assertEqual(build["outcome"], "OUTCOME_INFRASTRUCTURE_ERROR", build)
+        error = build["infrastructureError"]
+        self.assertEqual(error["code"], "INFRASTRUCTURE_ERROR_CODE_GUEST")
+        self.assertIn("boot limit", build["reason"])
+        self.assertIn("console", error["message"] + error.get("detail", ""))
+        self.assertTrue(error.get("detail"), error)
+        self.assertEqual(build["steps"][-1]["name"], "reach_environment")
+        # Tried again, as it could be this host; but not for ever.
+        self.assertEqual(build["attempt"], 3)
+        wait_for("nothing left of the build", lambda: not self.farm.leftovers(), 40)
 
 
 class HostIsAtFault(unittest.TestCase):
