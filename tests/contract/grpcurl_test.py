@@ -1,5 +1,6 @@
 """What an admin sees with grpcurl: every service of agent and master is listed, described and called."""
 
+import hashlib
 import json
 import subprocess
 import unittest
@@ -95,8 +96,13 @@ class Grpcurl(unittest.TestCase):
         self.assertIn("InvalidArgument", refused.stderr)
         self.assertIn("request.target", refused.stderr)
         link = "rootwright.v1.AgentLinkService"
-        stranger = self.run_grpcurl(address, f"{link}/QueryArtifact", data={"buildId": build["id"], "leaseId": "x"}, check=False)
-        self.assertIn("PermissionDenied", stranger.stderr)
+        claim = {"buildId": build["id"], "leaseId": "x",
+                 "artifact": {"name": "x", "sizeBytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}}
+        for method in ("QueryArtifact", "UploadArtifact"):
+            stranger = self.run_grpcurl(address, f"{link}/{method}", data=claim, check=False)
+            self.assertIn("PermissionDenied", stranger.stderr, method)
+        rude = self.run_grpcurl(address, f"{link}/Attach", data={"heartbeat": {}}, check=False)
+        self.assertIn("must be Register", rude.stderr)
 
 
 if __name__ == "__main__":
