@@ -1,6 +1,7 @@
 #include "executors/qemu/domain_xml.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace rootwright {
 namespace {
@@ -38,7 +39,8 @@ int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit;
 std::string Path(const std::filesystem::path& path) { return EscapeXml(path.string()); }
 
 std::string CpuXml(const DomainSpec& spec) {
-  const std::string model = spec.cpu_model.empty() ? std::string(DefaultCpuModel(spec.architecture)) : spec.cpu_model;
+  const std::string model =
+      spec.cpu_model.empty() ? std::string(DefaultCpuModel(spec.architecture)) : spec.cpu_model;
   if (spec.accelerator == DomainSpec::Accelerator::kKvm && model == "host") {
     return "  <cpu mode='host-passthrough'/>\n";
   }
@@ -59,22 +61,32 @@ std::string FeaturesXml(const DomainSpec& spec, const Board& board) {
   return absl::StrCat("  <features>\n", inner, "  </features>\n");
 }
 
+// Straight on the root bus: a bridge for each device, libvirt's choice, is one more thing for the guest's kernel to
+// probe while it boots, and nothing is ever plugged in later.
+std::string RootBusAddress(int slot) {
+  return absl::StrFormat("      <address type='pci' domain='0x0000' bus='0x00' slot='0x%02x' function='0x0'/>\n", slot);
+}
+
+constexpr int kSerialSlot = 2;
+constexpr int kRandomSlot = 3;
+constexpr int kFirstDiskSlot = 4;
+
 std::string DiskXml(const DomainDisk& disk, int index) {
-  std::string xml = absl::StrCat("    <disk type='file' device='disk'>\n      <driver name='qemu' type='",
-                                 NameOf(disk.format),
-                                 // Thrown away with the build: what a crash of the host would lose is lost anyway.
-                                 "' cache='unsafe' discard='unmap' iothread='1'/>\n      <source file='",
-                                 Path(disk.file), "'/>\n");
+  std::string xml = absl::StrCat(
+      "    <disk type='file' device='disk'>\n      <driver name='qemu' type='", NameOf(disk.format),
+      // Thrown away with the build: what a crash of the host would lose is lost anyway.
+      "' cache='unsafe' discard='unmap' iothread='1'/>\n      <source file='", Path(disk.file), "'/>\n");
   if (disk.base) {
-    absl::StrAppend(&xml, "      <backingStore type='file'>\n        <format type='", NameOf(disk.base_format),
-                    "'/>\n        <source file='", Path(*disk.base),
+    absl::StrAppend(&xml, "      <backingStore type='file'>\n        <format type='",
+                    NameOf(disk.base_format), "'/>\n        <source file='", Path(*disk.base),
                     "'>\n          <seclabel model='dac' relabel='no'/>\n        </source>\n"
                     "        <backingStore/>\n      </backingStore>\n");
   } else if (disk.format == DiskFormat::kQcow2) {
     absl::StrAppend(&xml, "      <backingStore/>\n");
   }
   absl::StrAppend(&xml, "      <target dev='vd", std::string(1, static_cast<char>('a' + index)),
-                  "' bus='virtio'/>\n      <serial>", EscapeXml(disk.serial), "</serial>\n    </disk>\n");
+                  "' bus='virtio'/>\n      <serial>", EscapeXml(disk.serial), "</serial>\n",
+                  RootBusAddress(kFirstDiskSlot + index), "    </disk>\n");
   return xml;
 }
 
@@ -83,16 +95,19 @@ std::string DevicesXml(const DomainSpec& spec, const Board& board) {
   absl::StrAppend(&xml, "    <emulator>/usr/bin/", NamesOf(spec.architecture).qemu, "</emulator>\n");
   int index = 0;
   for (const DomainDisk& disk : spec.disks) absl::StrAppend(&xml, DiskXml(disk, index++));
-  absl::StrAppend(&xml, "    <controller type='usb' model='none'/>\n",
-                  "    <controller type='virtio-serial' index='0' ports='2'/>\n",
-                  "    <serial type='file'>\n      <source path='", Path(spec.console_file),
-                  "'/>\n      <target type='", board.serial_target, "' port='0'/>\n    </serial>\n",
-                  "    <channel type='unix'>\n      <source mode='bind' path='", Path(spec.guest_socket),
-                  "'/>\n      <target type='virtio' name='", kGuestPort, "'/>\n    </channel>\n",
-                  "    <rng model='virtio'>\n      <backend model='random'>/dev/urandom</backend>\n    </rng>\n",
-                  "    <memballoon model='none'/>\n");
+  absl::StrAppend(
+      &xml, "    <controller type='usb' model='none'/>\n",
+      "    <controller type='virtio-serial' index='0' ports='2'>\n", RootBusAddress(kSerialSlot), "    </controller>\n",
+      "    <serial type='file'>\n      <source path='", Path(spec.console_file), "'/>\n      <target type='",
+      board.serial_target, "' port='0'/>\n    </serial>\n",
+      "    <channel type='unix'>\n      <source mode='bind' path='", Path(spec.guest_socket),
+      "'/>\n      <target type='virtio' name='", kGuestPort, "'/>\n    </channel>\n",
+      "    <rng model='virtio'>\n      <backend model='random'>/dev/urandom</backend>\n",
+      RootBusAddress(kRandomSlot), "    </rng>\n",
+      "    <memballoon model='none'/>\n");
   // Only q35 would get a screen by default.
-  if (spec.architecture == Architecture::kAmd64) absl::StrAppend(&xml, "    <video>\n      <model type='none'/>\n    </video>\n");
+  if (spec.architecture == Architecture::kAmd64)
+    absl::StrAppend(&xml, "    <video>\n      <model type='none'/>\n    </video>\n");
   absl::StrAppend(&xml, "  </devices>\n");
   return xml;
 }
@@ -104,16 +119,33 @@ std::string EscapeXml(absl::string_view text) {
   escaped.reserve(text.size());
   for (const char c : text) {
     switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '\'': escaped += "&apos;"; break;
-      case '"': escaped += "&quot;"; break;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '\'':
+        escaped += "&apos;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
       // As references: a parser would turn them into spaces inside attributes.
-      case '\t': escaped += "&#9;"; break;
-      case '\n': escaped += "&#10;"; break;
-      case '\r': escaped += "&#13;"; break;
-      default: escaped += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+      case '\t':
+        escaped += "&#9;";
+        break;
+      case '\n':
+        escaped += "&#10;";
+        break;
+      case '\r':
+        escaped += "&#13;";
+        break;
+      default:
+        escaped += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
     }
   }
   return escaped;
@@ -124,17 +156,18 @@ absl::string_view DefaultCpuModel(Architecture architecture) { return BoardOf(ar
 std::string DomainXml(const DomainSpec& spec) {
   const Board board = BoardOf(spec.architecture);
   const bool kvm = spec.accelerator == DomainSpec::Accelerator::kKvm;
-  return absl::StrCat(
-      "<domain type='", kvm ? "kvm" : "qemu", "'>\n  <name>", EscapeXml(spec.name), "</name>\n",
-      "  <memory unit='KiB'>", RoundUp(spec.memory_bytes, 1024), "</memory>\n",
-      "  <vcpu placement='static'>", spec.vcpus, "</vcpu>\n  <iothreads>1</iothreads>\n",
-      "  <os>\n    <type arch='", NamesOf(spec.architecture).libvirt, "' machine='", board.machine, "'>hvm</type>\n",
-      "    <kernel>", Path(spec.kernel), "</kernel>\n    <initrd>", Path(spec.initrd), "</initrd>\n    <cmdline>",
-      EscapeXml(spec.command_line), "</cmdline>\n  </os>\n", FeaturesXml(spec, board), CpuXml(spec),
-      "  <clock offset='utc'/>\n",
-      // A machine that ends by itself, in any way, is gone: nothing is ever restarted.
-      "  <on_poweroff>destroy</on_poweroff>\n  <on_reboot>destroy</on_reboot>\n  <on_crash>destroy</on_crash>\n",
-      DevicesXml(spec, board), "</domain>\n");
+  return absl::StrCat("<domain type='", kvm ? "kvm" : "qemu", "'>\n  <name>", EscapeXml(spec.name),
+                      "</name>\n", "  <memory unit='KiB'>", RoundUp(spec.memory_bytes, 1024), "</memory>\n",
+                      "  <vcpu placement='static'>", spec.vcpus, "</vcpu>\n  <iothreads>1</iothreads>\n",
+                      "  <os>\n    <type arch='", NamesOf(spec.architecture).libvirt, "' machine='",
+                      board.machine, "'>hvm</type>\n", "    <kernel>", Path(spec.kernel),
+                      "</kernel>\n    <initrd>", Path(spec.initrd), "</initrd>\n    <cmdline>",
+                      EscapeXml(spec.command_line), "</cmdline>\n  </os>\n", FeaturesXml(spec, board),
+                      CpuXml(spec), "  <clock offset='utc'/>\n",
+                      // A machine that ends by itself, in any way, is gone: nothing is ever restarted.
+                      "  <on_poweroff>destroy</on_poweroff>\n  <on_reboot>destroy</on_reboot>\n  "
+                      "<on_crash>destroy</on_crash>\n",
+                      DevicesXml(spec, board), "</domain>\n");
 }
 
 }  // namespace rootwright

@@ -61,7 +61,7 @@ def bare_boot(image, folder):
         "bare",
         ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "1024", "-smp", "1", "-display", "none", "-no-reboot",
          "-accel", "tcg,tb-size=256", "-kernel", image / "kernel", "-initrd", image / "initrd",
-         "-append", "console=ttyAMA0 quiet panic=-1", "-serial", "null",
+         "-append", "console=ttyAMA0 quiet loglevel=4 cryptomgr.notests panic=-1", "-serial", "null",
          "-drive", f"file={overlay},format=qcow2,if=none,id=root,cache=unsafe",
          "-device", "virtio-blk-pci,drive=root,serial=root", "-device", "virtio-serial-pci",
          "-chardev", f"socket,id=guest,path={channel},server=on,wait=off",

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "executors/rootfs/shortcuts/stand_in.h"
@@ -22,6 +23,12 @@ namespace fs = std::filesystem;
 constexpr char kProgram[] = "/usr/sbin/update-ca-certificates";
 constexpr char kStandIn[] = "#!/bin/sh\n# Rootwright has done its work on the host.\nexit 0\n";
 constexpr char kCertificates[] = "/usr/share/ca-certificates";
+constexpr char kConfig[] = "/var/lib/dpkg/info/ca-certificates.config";
+
+// Tests that the package's config script makes for each certificate with three processes. Both lists come from
+// /etc/ca-certificates.conf, which a first installation does not have: no certificate is in an empty list.
+constexpr absl::string_view kIsDisabled = R"((echo "$CERTS_DISABLED" | grep -F -q -x "$crt") > /dev/null 2>&1;)";
+constexpr absl::string_view kIsTrusted = R"((echo "$CERTS_TRUST" | grep -F -q -x "$crt") > /dev/null 2>&1;)";
 
 // As in the script: spaces, brackets and commas are replaced.
 std::string LinkName(const fs::path& certificate) {
@@ -35,8 +42,8 @@ std::string LinkName(const fs::path& certificate) {
 
 // What `openssl rehash` names its links by; absent when this is not one certificate.
 std::optional<uint64_t> SubjectHash(const std::string& pem) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
-                                                      &BIO_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(
       PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
   if (certificate == nullptr) return std::nullopt;
@@ -69,7 +76,9 @@ class Certificates : public Shortcut {
     }
     RW_RETURN_IF_ERROR(Write(context.tree / "etc/ssl/certs", links, bundle));
     RW_ASSIGN_OR_RETURN(std::string undo, StandIn(context.tree, kProgram, kStandIn));
-    return UsedShortcut{name(), absl::StrCat("bundle of ", certificates.size(), " certificates"), std::move(undo), {}};
+    RW_RETURN_IF_ERROR(ShortenConfig(context.tree, undo));
+    return UsedShortcut{
+        name(), absl::StrCat("bundle of ", certificates.size(), " certificates"), std::move(undo), {}};
   }
 
  private:
@@ -80,11 +89,23 @@ class Certificates : public Shortcut {
     if (!IsEmptyOrMissing(context.tree / "etc/ca-certificates/update.d")) return false;
     if (!IsEmptyOrMissing(context.tree / "usr/local/share/ca-certificates")) return false;
     if (!IsEmptyOrMissing(context.tree / "etc/ssl/certs")) return false;
-    for (const char* theirs : {"etc/ca-certificates", "etc/ca-certificates.conf", "etc/ssl", "usr/share/ca-certificates",
-                               "usr/local/share/ca-certificates"}) {
+    for (const char* theirs : {"etc/ca-certificates", "etc/ca-certificates.conf", "etc/ssl",
+                               "usr/share/ca-certificates", "usr/local/share/ca-certificates"}) {
       if (fs::exists(fs::symlink_status(context.pre_install_overlay / theirs, error))) return false;
     }
     return true;
+  }
+
+  // A script that reads otherwise than ours is left as it is.
+  static absl::Status ShortenConfig(const fs::path& tree, std::string& undo) {
+    const absl::StatusOr<std::string> script = ReadFile(tree / (kConfig + 1), 1 << 20);
+    if (!script.ok() || !absl::StrContains(*script, kIsDisabled) || !absl::StrContains(*script, kIsTrusted)) {
+      return absl::OkStatus();
+    }
+    RW_ASSIGN_OR_RETURN(const std::string restore,
+                        StandIn(tree, kConfig, absl::StrReplaceAll(*script, {{kIsDisabled, "false;"}, {kIsTrusted, "false;"}})));
+    undo += restore;
+    return absl::OkStatus();
   }
 
   // Paths as the target sees them, in the order of /etc/ca-certificates.conf (sort in C.UTF-8).

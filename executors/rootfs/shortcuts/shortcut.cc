@@ -3,6 +3,7 @@
 #include "executors/rootfs/shortcuts/certificates.h"
 #include "executors/rootfs/shortcuts/host_keys.h"
 #include "executors/rootfs/shortcuts/idle_preinsts.h"
+#include "executors/rootfs/shortcuts/maintscript_helper.h"
 #include "executors/rootfs/shortcuts/python_bytecode.h"
 #include "executors/rootfs/shortcuts/systemd_helper.h"
 
@@ -15,6 +16,7 @@ std::vector<std::unique_ptr<Shortcut>> AllShortcuts() {
   shortcuts.push_back(MakeHostKeys());
   shortcuts.push_back(MakePythonBytecode());
   shortcuts.push_back(MakeSystemdHelper());
+  shortcuts.push_back(MakeMaintscriptHelper());
   return shortcuts;
 }
 
