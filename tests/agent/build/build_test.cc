@@ -33,7 +33,8 @@ class BuildTest : public testing::Test {
     auto plan = PlanBuild(lease_, {.targets = {Architecture::kArm64}}, paths_.work("7f3a", 1));
     return std::make_unique<Build>(
         journal_, std::move(plan),
-        Build::Host{routines_, publisher_, clock_, {.tick = absl::Milliseconds(1), .kill_grace = absl::Seconds(10)}});
+        Build::Host{
+            routines_, publisher_, clock_, {.tick = absl::Milliseconds(1), .kill_grace = absl::Seconds(10)}});
   }
   v1::BuildFinished Run() { return Run(*Make()); }
   v1::BuildFinished Run(Build& build) {
@@ -78,8 +79,10 @@ TEST_F(BuildTest, SucceedsThroughAllStates) {
     if (event.has_state_changed()) states.push_back(event.state_changed().state());
     if (event.has_step_started()) steps.push_back(event.step_started().step());
   }
-  EXPECT_THAT(states, ElementsAre(v1::BUILD_STATE_PREPARING, v1::BUILD_STATE_RUNNING, v1::BUILD_STATE_COLLECTING));
-  EXPECT_THAT(steps, ElementsAre("prepare_image", "setup_environment", "run_command", "collect_files", "upload_artifacts"));
+  EXPECT_THAT(states,
+              ElementsAre(v1::BUILD_STATE_PREPARING, v1::BUILD_STATE_RUNNING, v1::BUILD_STATE_COLLECTING));
+  EXPECT_THAT(steps, ElementsAre("prepare_image", "setup_environment", "run_command", "collect_files",
+                                 "upload_artifacts"));
   EXPECT_THAT(publisher_.published, ElementsAre("a.txt"));
   EXPECT_EQ(fake_.cleaned_up, 1);
 }
@@ -120,7 +123,7 @@ TEST_F(BuildTest, GuestThatDoesNotAnswerIsAnInfrastructureError) {
   fake_.Do("setup_environment", [](StepContext&) { return StepResult(); });
   fake_.parts[1].name = "reach_environment";
   fake_.Do("reach_environment", [](StepContext&) -> absl::StatusOr<StepResult> {
-    return absl::DeadlineExceededError("boot: no answer");
+    return WithFault(absl::DeadlineExceededError("boot: no answer"), Fault::kGuest);
   });
   const auto finished = Run();
   EXPECT_EQ(finished.outcome(), v1::OUTCOME_INFRASTRUCTURE_ERROR);
