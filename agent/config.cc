@@ -104,16 +104,16 @@ void Override(const agent::v1::AgentConfig::Limits& from, v1::Limits& limits) {
 
 bool Positive(const v1::Limits& limits) {
   const google::protobuf::Duration zero;
-  return limits.wall() > zero && limits.silence() > zero && limits.boot() > zero && limits.memory_bytes() > 0 &&
-         limits.vcpus() > 0 && limits.vcpus() <= kMaxVcpus && limits.disk_bytes() > 0 && limits.log_bytes() > 0 &&
-         limits.processes() > 0;
+  return limits.wall() > zero && limits.silence() > zero && limits.boot() > zero &&
+         limits.memory_bytes() > 0 && limits.vcpus() > 0 && limits.vcpus() <= kMaxVcpus &&
+         limits.disk_bytes() > 0 && limits.log_bytes() > 0 && limits.processes() > 0;
 }
 
 bool Within(const v1::Limits& limits, const v1::Limits& maximum) {
-  return limits.wall() <= maximum.wall() && limits.silence() <= maximum.silence() && limits.boot() <= maximum.boot() &&
-         limits.memory_bytes() <= maximum.memory_bytes() && limits.vcpus() <= maximum.vcpus() &&
-         limits.disk_bytes() <= maximum.disk_bytes() && limits.log_bytes() <= maximum.log_bytes() &&
-         limits.processes() <= maximum.processes();
+  return limits.wall() <= maximum.wall() && limits.silence() <= maximum.silence() &&
+         limits.boot() <= maximum.boot() && limits.memory_bytes() <= maximum.memory_bytes() &&
+         limits.vcpus() <= maximum.vcpus() && limits.disk_bytes() <= maximum.disk_bytes() &&
+         limits.log_bytes() <= maximum.log_bytes() && limits.processes() <= maximum.processes();
 }
 
 void Take(const std::string& from, std::string& to) {
@@ -156,7 +156,8 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   config.name = HostName();
   Take(file.name(), config.name);
   if (!GoodName(config.name)) {
-    problems.Add(tree, "name", absl::StrCat("'", config.name, "': 1 to 63 characters of a-z, 0-9, '.' and '-' are a name"));
+    problems.Add(tree, "name",
+                 absl::StrCat("'", config.name, "': 1 to 63 characters of a-z, 0-9, '.' and '-' are a name"));
   }
   Take(file.master(), config.master);
   TakeFolder(tree, "state_folder", file.state_folder(), config.state_folder, problems);
@@ -167,7 +168,8 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   Take(file.admin_listen(), config.admin_listen);
   Take(file.apt_mirror(), config.apt_mirror);
   if (file.slots() != 0) config.slots = file.slots();
-  if (config.slots < 1 || config.slots > kMaxSlots) problems.Add(tree, "slots", "1 to 64 builds can run at one time");
+  if (config.slots < 1 || config.slots > kMaxSlots)
+    problems.Add(tree, "slots", "1 to 64 builds can run at one time");
   config.labels.insert(file.labels().begin(), file.labels().end());
   config.default_limits = DefaultLimits();
   Override(file.default_limits(), config.default_limits);
@@ -176,12 +178,18 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   CheckLimits(tree, config, problems);
   for (const std::string& target : file.targets()) {
     const std::optional<Architecture> architecture = ArchitectureFromDebianName(target);
-    if (architecture) config.targets.insert(*architecture);
-    else problems.Add(tree, "targets", absl::StrCat("'", target, "': no such architecture; there are amd64, arm64, armhf, riscv64, armel"));
+    if (architecture)
+      config.targets.insert(*architecture);
+    else
+      problems.Add(tree, "targets",
+                   absl::StrCat("'", target,
+                                "': no such architecture; there are amd64, arm64, armhf, riscv64, armel"));
   }
   Take(file.log_level(), config.log_level);
-  if (config.log_level != "debug" && config.log_level != "info" && config.log_level != "warn" && config.log_level != "error") {
-    problems.Add(tree, "log_level", absl::StrCat("'", config.log_level, "': there are debug, info, warn, error"));
+  if (config.log_level != "debug" && config.log_level != "info" && config.log_level != "warn" &&
+      config.log_level != "error") {
+    problems.Add(tree, "log_level",
+                 absl::StrCat("'", config.log_level, "': there are debug, info, warn, error"));
   }
   config.memory_bytes = file.memory_bytes();
   if (config.memory_bytes < 0) problems.Add(tree, "memory_bytes", "must not be negative");

@@ -30,8 +30,8 @@ int64_t MemoryForBuilds(const AgentConfig& config);
 absl::Status CheckDisk(const AgentConfig& config);
 
 v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& report);
-// For `rootwright doctor`: {"checks": [{name, result, finding, remedy}], "targets": [{architecture, isolation,
-// accelerated}]}.
+// For `rootwright doctor`: {"checks": [{name, result, finding, remedy}], "targets": [{architecture,
+// isolation, accelerated}]}.
 std::string ToJson(const HostReport& report);
 std::string ToText(const HostReport& report);
 

@@ -40,7 +40,8 @@ absl::Status Take(const std::string& option, const std::string& value, AgentOpti
   } else {
     const auto architecture = ArchitectureFromDebianName(value);
     if (!architecture) {
-      return absl::InvalidArgumentError(absl::StrCat("option ", option, ": '", value, "': must be an architecture, e.g. arm64"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("option ", option, ": '", value, "': must be an architecture, e.g. arm64"));
     }
     options->action = AgentOptions::Action::kMakeImage;
     options->architecture = *architecture;
@@ -75,9 +76,11 @@ absl::StatusOr<AgentOptions> ParseOptions(const std::vector<std::string>& words)
       return absl::InvalidArgumentError(absl::StrCat("unknown option '", words[i], "'; --help lists all"));
     }
     if (equals == std::string::npos && i + 1 == words.size()) {
-      return absl::InvalidArgumentError(absl::StrCat("option ", option, ": its value is missing; see --help"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("option ", option, ": its value is missing; see --help"));
     }
-    RW_RETURN_IF_ERROR(Take(option, equals == std::string::npos ? words[++i] : words[i].substr(equals + 1), &options));
+    RW_RETURN_IF_ERROR(
+        Take(option, equals == std::string::npos ? words[++i] : words[i].substr(equals + 1), &options));
   }
   return options;
 }

@@ -45,7 +45,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const std::strin
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat("listen: ", listen, ": cannot be had; is another program there? (admin_listen)"));
+    return absl::UnavailableError(
+        absl::StrCat("listen: ", listen, ": cannot be had; is another program there? (admin_listen)"));
   }
   parts->address = absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
   parts->server->GetHealthCheckService()->SetServingStatus("rootwright.v1.AgentAdminService", true);
@@ -62,7 +63,8 @@ const std::string& AdminServer::address() const { return parts_->address; }
 void AdminServer::SetHealth(absl::string_view part, bool serving) {
   MutexLock lock(parts_->mutex);
   parts_->health[std::string(part)] = serving;
-  const bool all = std::all_of(parts_->health.begin(), parts_->health.end(), [](const auto& entry) { return entry.second; });
+  const bool all = std::all_of(parts_->health.begin(), parts_->health.end(),
+                               [](const auto& entry) { return entry.second; });
   grpc::HealthCheckServiceInterface* service = parts_->server->GetHealthCheckService();
   service->SetServingStatus(std::string(part), serving);
   service->SetServingStatus("", all);

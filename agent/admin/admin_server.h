@@ -21,7 +21,8 @@ class AdminServer {
 
   // With the real port.
   const std::string& address() const;
-  // One part's health ("link", "libvirt", "disk"); the overall one, "", is that of all parts together. From any thread.
+  // One part's health ("link", "libvirt", "disk"); the overall one, "", is that of all parts together. From
+  // any thread.
   void SetHealth(absl::string_view part, bool serving);
 
  private:

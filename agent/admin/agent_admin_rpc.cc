@@ -50,12 +50,14 @@ grpc::ServerUnaryReactor* AgentAdminRpc::Drain(Context* context, const v1::Drain
   return Answer(context);
 }
 
-grpc::ServerUnaryReactor* AgentAdminRpc::Resume(Context* context, const v1::ResumeRequest*, v1::ResumeResponse*) {
+grpc::ServerUnaryReactor* AgentAdminRpc::Resume(Context* context, const v1::ResumeRequest*,
+                                                v1::ResumeResponse*) {
   drain_.Undo(rootwright::Drain::By::kOperator);
   return Answer(context);
 }
 
-grpc::ServerUnaryReactor* AgentAdminRpc::CancelAgentBuild(Context* context, const v1::CancelAgentBuildRequest* request,
+grpc::ServerUnaryReactor* AgentAdminRpc::CancelAgentBuild(Context* context,
+                                                          const v1::CancelAgentBuildRequest* request,
                                                           v1::CancelAgentBuildResponse*) {
   return Answer(context, builds_.CancelBuild(request->build_id(), request->reason()));
 }

@@ -20,7 +20,8 @@ namespace {
 
 // The journal is on a full or failing disk.
 Ending JournalBroken(const absl::Status& status) {
-  return Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_HOST, true, absl::StrCat("write the journal: ", status.message()));
+  return Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_HOST, true,
+                        absl::StrCat("write the journal: ", status.message()));
 }
 
 // What is wrong before the first step: the request (the user's), or this host.
@@ -115,8 +116,8 @@ absl::Status Build::Finish(const Ending& ending) {
   finished.set_peak_memory_bytes(peak_memory_bytes_);
   RW_RETURN_IF_ERROR(writer_.Finish(std::move(finished)));
   state_ = v1::BUILD_STATE_FINISHED;
-  spdlog::info("build {} attempt {}: {} {}", lease().build_id(), lease().attempt(), v1::Outcome_Name(ending.outcome),
-               ending.reason);
+  spdlog::info("build {} attempt {}: {} {}", lease().build_id(), lease().attempt(),
+               v1::Outcome_Name(ending.outcome), ending.reason);
   return journal_->Sync();
 }
 

@@ -16,8 +16,8 @@
 
 namespace rootwright {
 
-// One attempt of a build on this host, from PREPARING to BuildFinished. Run does all of it on the thread that calls
-// it; the others may be called from any thread.
+// One attempt of a build on this host, from PREPARING to BuildFinished. Run does all of it on the thread that
+// calls it; the others may be called from any thread.
 class Build {
  public:
   // What builds of one agent share; all of it outlives them.
@@ -31,8 +31,8 @@ class Build {
   // `plan` may be an error: the build then ends with it, so that the submitter hears of it.
   Build(std::shared_ptr<BuildJournal> journal, absl::StatusOr<PlannedBuild> plan, const Host& host);
 
-  // Returns when BuildFinished is in the journal, or the journal cannot even take that: the error then. Everything
-  // that the build made on this host is gone by then.
+  // Returns when BuildFinished is in the journal, or the journal cannot even take that: the error then.
+  // Everything that the build made on this host is gone by then.
   absl::Status Run();
 
   // Asks it to end that way; the first one to ask decides.

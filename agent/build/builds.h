@@ -21,8 +21,8 @@ namespace rootwright {
 // The builds that this agent runs, each on a thread of its own. Everything given to it outlives it.
 class Builds : public LeaseHolder {
  public:
-  Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy, Build::Host host,
-         Doorbell& doorbell);
+  Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy,
+         Build::Host host, Doorbell& doorbell);
   // Ends and waits for what still runs.
   ~Builds() override;
 
@@ -40,14 +40,17 @@ class Builds : public LeaseHolder {
   // NotFound when no build of that id, or of a prefix that fits only one, runs here.
   absl::Status CancelBuild(absl::string_view build_id, absl::string_view reason);
 
-  // Gives every build that an earlier life of the agent left unfinished its last event. Before the first Take.
+  // Gives every build that an earlier life of the agent left unfinished its last event. Before the first
+  // Take.
   static void FinishAbandoned(Journals& journals, const Clock& clock);
 
  private:
   struct Running {
     Running(std::shared_ptr<BuildJournal> of, absl::StatusOr<PlannedBuild> plan, const Build::Host& host,
             Slots::Slot taken)
-        : journal(of), build(std::move(of), std::move(plan), host), slot(std::make_unique<Slots::Slot>(std::move(taken))) {}
+        : journal(of),
+          build(std::move(of), std::move(plan), host),
+          slot(std::make_unique<Slots::Slot>(std::move(taken))) {}
     std::shared_ptr<BuildJournal> journal;
     Build build;
     std::unique_ptr<Slots::Slot> slot;

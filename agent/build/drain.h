@@ -9,8 +9,8 @@
 
 namespace rootwright {
 
-// Whether this agent takes new builds. Its operator, its master and its own end each may drain it; all have to be
-// undone. Calls may come from any thread.
+// Whether this agent takes new builds. Its operator, its master and its own end each may drain it; all have
+// to be undone. Calls may come from any thread.
 class Drain {
  public:
   enum class By { kOperator, kMaster, kShutdown };

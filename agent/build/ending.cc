@@ -44,7 +44,8 @@ bool IsTransient(const absl::Status& status) {
 Fault FaultByPlace(const absl::Status& status, absl::string_view step, Place place) {
   if (step == "setup_environment" && !absl::IsResourceExhausted(status)) return Fault::kHypervisor;
   if (place == Place::kEnvironment) return Fault::kGuest;
-  if (place == Place::kBoth && (absl::IsUnavailable(status) || absl::IsDataLoss(status))) return Fault::kGuest;
+  if (place == Place::kBoth && (absl::IsUnavailable(status) || absl::IsDataLoss(status)))
+    return Fault::kGuest;
   return Fault::kHost;
 }
 

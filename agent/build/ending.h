@@ -11,8 +11,8 @@
 
 namespace rootwright {
 
-// How a build ends: the contract's three channels, kept apart. A user's failure, a limit and a cancellation are not
-// infrastructure errors.
+// How a build ends: the contract's three channels, kept apart. A user's failure, a limit and a cancellation
+// are not infrastructure errors.
 struct Ending {
   v1::Outcome outcome = v1::OUTCOME_SUCCEEDED;
   // One line; empty on success.
@@ -27,8 +27,9 @@ Ending Cancelled(std::string reason);
 Ending TimedOut(std::string reason);
 Ending Infrastructure(v1::InfrastructureErrorCode code, bool transient, absl::string_view message);
 
-// An error Status of a step that nobody asked to stop: the fault it carries, else the one that the step's place
-// suggests. Only the first line of the message is the reason; the others (a console's tail) become the detail.
+// An error Status of a step that nobody asked to stop: the fault it carries, else the one that the step's
+// place suggests. Only the first line of the message is the reason; the others (a console's tail) become the
+// detail.
 Ending FromStatus(const absl::Status& status, absl::string_view step, Place place);
 
 }  // namespace rootwright

@@ -42,7 +42,8 @@ v1::Place ToProto(Place place) {
   return v1::PLACE_UNSPECIFIED;
 }
 
-EventWriter::EventWriter(BuildJournal& journal, const Clock& clock, int64_t log_limit, std::function<void()> on_broken)
+EventWriter::EventWriter(BuildJournal& journal, const Clock& clock, int64_t log_limit,
+                         std::function<void()> on_broken)
     : journal_(journal), clock_(clock), log_limit_(log_limit), on_broken_(std::move(on_broken)) {
   quiet_since_ = clock_.Now();
 }
@@ -154,8 +155,10 @@ void EventWriter::Log(OutputStream stream, absl::string_view data) {
     MutexLock lock(mutex_);
     if (step_.empty()) return;
     quiet_since_ = clock_.Now();
-    const size_t room = static_cast<size_t>(std::max<int64_t>(log_limit_ - Reserve(log_limit_) - log_bytes_, 0));
-    absl::string_view kept = overflow_.bytes > 0 ? absl::string_view() : data.substr(0, std::min(room, data.size()));
+    const size_t room =
+        static_cast<size_t>(std::max<int64_t>(log_limit_ - Reserve(log_limit_) - log_bytes_, 0));
+    absl::string_view kept =
+        overflow_.bytes > 0 ? absl::string_view() : data.substr(0, std::min(room, data.size()));
     const absl::string_view beyond = data.substr(kept.size());
     log_bytes_ += static_cast<int64_t>(kept.size());
     while (!kept.empty()) {
@@ -182,7 +185,8 @@ void EventWriter::WriteOverflow() {
   if (overflow_.bytes == 0) return;
   absl::string_view tail = overflow_.tail;
   // Half of what is left, so that there is always some for the next step.
-  const size_t room = std::min(kTail, static_cast<size_t>(std::max<int64_t>((log_limit_ - log_bytes_) / 2, 0)));
+  const size_t room =
+      std::min(kTail, static_cast<size_t>(std::max<int64_t>((log_limit_ - log_bytes_) / 2, 0)));
   if (tail.size() > room) tail.remove_prefix(tail.size() - room);
   log_bytes_ += static_cast<int64_t>(tail.size());
   WriteChunk(overflow_.stream, tail, overflow_.bytes - static_cast<int64_t>(tail.size()));
@@ -226,7 +230,8 @@ void EventWriter::WriteProgress() {
   *progress->mutable_elapsed() = ToProto(Since(step_started_, now));
   const absl::Duration in_phase = Since(phase_started_, now);
   if (held_back_->done > 0 && held_back_->total > held_back_->done && in_phase >= kEstimateAfter) {
-    const double left = static_cast<double>(held_back_->total - held_back_->done) / static_cast<double>(held_back_->done);
+    const double left =
+        static_cast<double>(held_back_->total - held_back_->done) / static_cast<double>(held_back_->done);
     *progress->mutable_estimate() = ToProto(in_phase * left);
   }
   Write(std::move(event));

@@ -17,13 +17,13 @@
 
 namespace rootwright {
 
-// Turns what steps tell into events of the journal: cuts logs into chunks, counts and digests them, keeps to the log
-// limit, and lets progress through ten times a second. Steps call it from the build's thread, the watchdog calls
-// FlushProgress and quiet_since from its own.
+// Turns what steps tell into events of the journal: cuts logs into chunks, counts and digests them, keeps to
+// the log limit, and lets progress through ten times a second. Steps call it from the build's thread, the
+// watchdog calls FlushProgress and quiet_since from its own.
 class EventWriter : public StepReporter {
  public:
-  // `on_broken` is called once, from the failing call, when the journal cannot be written any more; what comes
-  // after is dropped, except the end.
+  // `on_broken` is called once, from the failing call, when the journal cannot be written any more; what
+  // comes after is dropped, except the end.
   EventWriter(BuildJournal& journal, const Clock& clock, int64_t log_limit, std::function<void()> on_broken);
 
   void EnterState(v1::BuildState state);
@@ -51,7 +51,8 @@ class EventWriter : public StepReporter {
   absl::Status status() const;
 
  private:
-  // Bytes of the step in hand that the log limit left out; its last ones are kept, as they tell why it failed.
+  // Bytes of the step in hand that the log limit left out; its last ones are kept, as they tell why it
+  // failed.
   struct Overflow {
     int64_t bytes = 0;
     v1::LogStream stream = v1::LOG_STREAM_STDOUT;

@@ -10,13 +10,14 @@
 
 namespace rootwright {
 
-// What the session with the master needs of the builds: the other end is a registry of real ones, or a test's.
-// Calls may come from any thread and do not block on a build.
+// What the session with the master needs of the builds: the other end is a registry of real ones, or a
+// test's. Calls may come from any thread and do not block on a build.
 class LeaseHolder {
  public:
   virtual ~LeaseHolder() = default;
 
-  // Starts the build; its journal exists when this returns. The error's message is the reason for the master why not.
+  // Starts the build; its journal exists when this returns. The error's message is the reason for the master
+  // why not.
   virtual absl::Status Take(const v1::Lease& lease) = 0;
   // Asks a running build to end; nothing happens to one that has ended.
   virtual void End(absl::string_view lease_id, Ending ending) = 0;

@@ -19,7 +19,8 @@ Number Fill(Number asked, Number otherwise) {
 }
 
 absl::Status TooMuch(absl::string_view limit, absl::string_view asked, absl::string_view most) {
-  return absl::InvalidArgumentError(absl::StrCat("limits.", limit, ": ", asked, " asked, at most ", most, " here"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("limits.", limit, ": ", asked, " asked, at most ", most, " here"));
 }
 
 absl::Status Check(absl::string_view limit, absl::Duration asked, absl::Duration most) {
@@ -85,7 +86,8 @@ absl::Status CheckLimits(const BuildLimits& limits, const BuildLimits& maximum) 
 std::string LengthText(absl::Duration length) {
   const double seconds = absl::ToDoubleSeconds(length);
   if (seconds >= 2 * 3600) return absl::StrFormat("%g h", seconds / 3600);
-  if (seconds >= 2 * 60 && static_cast<int64_t>(seconds) % 60 == 0) return absl::StrFormat("%g min", seconds / 60);
+  if (seconds >= 2 * 60 && static_cast<int64_t>(seconds) % 60 == 0)
+    return absl::StrFormat("%g min", seconds / 60);
   return absl::StrFormat("%g s", seconds);
 }
 

@@ -9,8 +9,8 @@
 
 namespace rootwright {
 
-// What one build may use, in our own terms; every member is set. The defaults here are those of an agent whose
-// configuration names none.
+// What one build may use, in our own terms; every member is set. The defaults here are those of an agent
+// whose configuration names none.
 struct BuildLimits {
   // From the end of PREPARING to the end.
   absl::Duration wall = absl::Hours(2);

@@ -13,8 +13,8 @@
 
 namespace rootwright {
 
-// Runs steps in order, each check / apply / verify, until one does not end well, and tells the writer. Lives on the
-// build's thread for one build.
+// Runs steps in order, each check / apply / verify, until one does not end well, and tells the writer. Lives
+// on the build's thread for one build.
 class Pipeline {
  public:
   // Told before each step: its place in the order, from 0.

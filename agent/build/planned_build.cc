@@ -53,10 +53,12 @@ std::optional<PackFormat> FromProto(v1::OutputFormat format) {
 bool HasNul(absl::string_view text) { return text.find('\0') != absl::string_view::npos; }
 
 absl::StatusOr<GitSource> PlanSource(const v1::GitSource& source) {
-  if (source.url().empty() || source.url().size() > 2048 || source.url().front() == '-' || HasNul(source.url())) {
+  if (source.url().empty() || source.url().size() > 2048 || source.url().front() == '-' ||
+      HasNul(source.url())) {
     return Invalid("source.url", "not the URL of a git repository");
   }
-  if (source.ref().size() > 256 || HasNul(source.ref()) || (!source.ref().empty() && source.ref().front() == '-')) {
+  if (source.ref().size() > 256 || HasNul(source.ref()) ||
+      (!source.ref().empty() && source.ref().front() == '-')) {
     return Invalid("source.ref", "not a branch, tag or commit");
   }
   if (HasNul(source.path()) || (!source.path().empty() && source.path().front() == '/')) {
@@ -69,7 +71,8 @@ absl::StatusOr<GitSource> PlanSource(const v1::GitSource& source) {
 }
 
 absl::StatusOr<EnvironmentSpec> PlanEnvironment(const v1::Lease& lease, const BuildLimits& limits,
-                                                const BuildPolicy& policy, const std::filesystem::path& work_folder) {
+                                                const BuildPolicy& policy,
+                                                const std::filesystem::path& work_folder) {
   const v1::Target& target = lease.request().target();
   const auto architecture = FromProto(target.architecture());
   if (!architecture) return Invalid("target.architecture", "not known to this agent");
@@ -111,7 +114,8 @@ absl::StatusOr<RootfsRequest> PlanRootfs(const v1::BuildRequest& request) {
   if (rootfs.outputs.empty()) rootfs.outputs.push_back(PackFormat::kTarZst);
   const auto& disabled = request.rootfs().disabled_shortcuts();
   rootfs.disabled_shortcuts = {disabled.begin(), disabled.end()};
-  if (request.rootfs().has_source_date()) rootfs.source_date = rootwright::FromProto(request.rootfs().source_date());
+  if (request.rootfs().has_source_date())
+    rootfs.source_date = rootwright::FromProto(request.rootfs().source_date());
   return rootfs;
 }
 
@@ -167,7 +171,8 @@ WithoutMaster PolicyOf(const v1::BuildRequest& request) {
   WithoutMaster policy;
   const v1::WithoutMaster& asked = request.without_master();
   if (asked.has_go_on_for()) policy.go_on_for = rootwright::FromProto(asked.go_on_for());
-  if (asked.afterwards() == v1::WithoutMaster::AFTERWARDS_STOP) policy.afterwards = WithoutMaster::Afterwards::kStop;
+  if (asked.afterwards() == v1::WithoutMaster::AFTERWARDS_STOP)
+    policy.afterwards = WithoutMaster::Afterwards::kStop;
   if (asked.afterwards() == v1::WithoutMaster::AFTERWARDS_STOP_AND_DISCARD) {
     policy.afterwards = WithoutMaster::Afterwards::kStopAndDiscard;
   }

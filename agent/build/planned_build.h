@@ -29,7 +29,8 @@ struct PlannedBuild {
   std::variant<RootfsRequest, CommandRequest> routine;
 
   const EnvironmentSpec& environment() const {
-    return std::visit([](const auto& request) -> const EnvironmentSpec& { return request.environment; }, routine);
+    return std::visit([](const auto& request) -> const EnvironmentSpec& { return request.environment; },
+                      routine);
   }
 };
 
@@ -40,8 +41,9 @@ struct BuildPolicy {
   std::set<Architecture> targets;
 };
 
-// The edge between the contract and our own types. The master has checked the request; it is checked again, because
-// paths and names in it become ours. InvalidArgument names the field; FailedPrecondition is what this host cannot do.
+// The edge between the contract and our own types. The master has checked the request; it is checked again,
+// because paths and names in it become ours. InvalidArgument names the field; FailedPrecondition is what this
+// host cannot do.
 absl::StatusOr<PlannedBuild> PlanBuild(const v1::Lease& lease, const BuildPolicy& policy,
                                        const std::filesystem::path& work_folder);
 

@@ -8,17 +8,17 @@ namespace rootwright {
 absl::StatusOr<Slots::Slot> Slots::Take(const BuildLimits& limits) {
   RW_ASSIGN_OR_RETURN(const int64_t disk, capacity_.free_disk());
   if (disk < limits.disk_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("disk: ", SizeText(disk), " free in the work folder, ", SizeText(limits.disk_bytes), " asked"));
+    return absl::ResourceExhaustedError(absl::StrCat("disk: ", SizeText(disk), " free in the work folder, ",
+                                                     SizeText(limits.disk_bytes), " asked"));
   }
   MutexLock lock(mutex_);
   if (taken_ >= capacity_.builds) {
     return absl::ResourceExhaustedError(absl::StrCat("slots: all ", capacity_.builds, " taken"));
   }
   if (memory_taken_ + limits.memory_bytes > capacity_.memory_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("memory: ", SizeText(capacity_.memory_bytes - memory_taken_), " of ",
-                                                     SizeText(capacity_.memory_bytes), " free, ",
-                                                     SizeText(limits.memory_bytes), " asked"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("memory: ", SizeText(capacity_.memory_bytes - memory_taken_), " of ",
+                     SizeText(capacity_.memory_bytes), " free, ", SizeText(limits.memory_bytes), " asked"));
   }
   ++taken_;
   memory_taken_ += limits.memory_bytes;

@@ -11,8 +11,8 @@
 
 namespace rootwright {
 
-// What the host can carry: builds at one time, and memory and disk for them. A lease is refused here, with figures,
-// before anything is made for it. Calls may come from any thread.
+// What the host can carry: builds at one time, and memory and disk for them. A lease is refused here, with
+// figures, before anything is made for it. Calls may come from any thread.
 class Slots {
  public:
   struct Capacity {

@@ -18,8 +18,8 @@ class UploadArtifacts : public Step {
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     for (const ArtifactFile& file : routine_.artifacts()) {
       const auto progress = [&](const ProgressUpdate& update) { context.reporter.Progress(update); };
-      RW_RETURN_IF_ERROR(publisher_.Publish(lease_.build_id(), lease_.lease_id(), file, progress, context.deadline,
-                                            context.stop));
+      RW_RETURN_IF_ERROR(publisher_.Publish(lease_.build_id(), lease_.lease_id(), file, progress,
+                                            context.deadline, context.stop));
       writer_.ArtifactReady(ToProto(file));
     }
     return StepResult();
@@ -43,8 +43,8 @@ v1::Artifact ToProto(const ArtifactFile& file) {
   return artifact;
 }
 
-std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease, ArtifactPublisher& publisher,
-                                          EventWriter& writer) {
+std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease,
+                                          ArtifactPublisher& publisher, EventWriter& writer) {
   return std::make_unique<UploadArtifacts>(routine, lease, publisher, writer);
 }
 

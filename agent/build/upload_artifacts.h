@@ -10,8 +10,8 @@
 namespace rootwright {
 
 // The last step of every routine that has results: upload_artifacts. All arguments outlive it.
-std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease, ArtifactPublisher& publisher,
-                                          EventWriter& writer);
+std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease,
+                                          ArtifactPublisher& publisher, EventWriter& writer);
 
 v1::Artifact ToProto(const ArtifactFile& file);
 

@@ -16,7 +16,8 @@ constexpr absl::Duration kSample = absl::Seconds(1);
 
 }  // namespace
 
-Watchdog::Watchdog(const BuildLimits& limits, WatchdogSettings settings, const Clock& clock, EventWriter& writer)
+Watchdog::Watchdog(const BuildLimits& limits, WatchdogSettings settings, const Clock& clock,
+                   EventWriter& writer)
     : limits_(limits), settings_(settings), clock_(clock), writer_(writer) {
   asked_at_ = cpu_seen_ = busy_at_ = clock_.Now();
 }

@@ -21,10 +21,10 @@ struct WatchdogSettings {
   absl::Duration kill_grace = absl::Seconds(15);
 };
 
-// Ends a build that was asked to end, ran out of its wall limit, or has been silent for too long: first by the stop
-// token, and by killing the environment when that does not help. The first cause counts and becomes the ending.
-// Silent is a step that works in the environment when neither output nor progress comes and the environment
-// uses less than a tenth of a CPU: an idle kernel under emulation is never wholly idle.
+// Ends a build that was asked to end, ran out of its wall limit, or has been silent for too long: first by
+// the stop token, and by killing the environment when that does not help. The first cause counts and becomes
+// the ending. Silent is a step that works in the environment when neither output nor progress comes and the
+// environment uses less than a tenth of a CPU: an idle kernel under emulation is never wholly idle.
 class Watchdog {
  public:
   Watchdog(const BuildLimits& limits, WatchdogSettings settings, const Clock& clock, EventWriter& writer);
@@ -38,8 +38,8 @@ class Watchdog {
   // --- the build's thread ---
   void StartWallLimit();
   Deadline wall_deadline() const;
-  // The environment to ask for CPU time and to kill, null before there is one and before it goes: once the call
-  // returns, the old one is not touched any more.
+  // The environment to ask for CPU time and to kill, null before there is one and before it goes: once the
+  // call returns, the old one is not touched any more.
   void SetEnvironment(Environment* environment);
   void SetStepPlace(Place place);
   // Of the environment as last seen.

@@ -43,7 +43,8 @@ int64_t LoadNumber(int file) {
 // Lost with the power: the master tells its own number anyway when the agent comes back.
 void StoreNumber(int file, int64_t number) {
   std::array<uint8_t, 8> bytes;
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(static_cast<uint64_t>(number) >> (8 * i));
+  for (size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<uint8_t>(static_cast<uint64_t>(number) >> (8 * i));
   [[maybe_unused]] const ssize_t put = pwrite(file, bytes.data(), bytes.size(), 0);
 }
 
@@ -53,8 +54,8 @@ absl::Time TimeOf(const v1::BuildEvent& event) {
 
 }  // namespace
 
-BuildJournal::BuildJournal(std::filesystem::path folder, v1::Lease lease, EventFile events, UniqueFd acknowledged,
-                           Doorbell& doorbell)
+BuildJournal::BuildJournal(std::filesystem::path folder, v1::Lease lease, EventFile events,
+                           UniqueFd acknowledged, Doorbell& doorbell)
     : folder_(std::move(folder)),
       lease_(std::move(lease)),
       doorbell_(doorbell),
@@ -80,7 +81,8 @@ absl::StatusOr<std::shared_ptr<BuildJournal>> BuildJournal::Create(const std::fi
 }
 
 absl::StatusOr<std::shared_ptr<BuildJournal>> BuildJournal::Open(const std::filesystem::path& folder,
-                                                                 Doorbell& doorbell, EventFileOptions options) {
+                                                                 Doorbell& doorbell,
+                                                                 EventFileOptions options) {
   RW_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(folder / kLeaseFile, kLargestLease));
   v1::Lease lease;
   if (!lease.ParseFromString(bytes)) {
@@ -90,7 +92,8 @@ absl::StatusOr<std::shared_ptr<BuildJournal>> BuildJournal::Open(const std::file
   RW_ASSIGN_OR_RETURN(UniqueFd acknowledged, OpenFile(folder / kAcknowledgedFile, O_CREAT));
   RW_ASSIGN_OR_RETURN(EventFile events,
                       EventFile::Open(std::move(events_file), folder / kEventsFile, std::move(options)));
-  if (events.cut_bytes() > 0) spdlog::warn("{}: cut {} torn bytes at its end", folder.string(), events.cut_bytes());
+  if (events.cut_bytes() > 0)
+    spdlog::warn("{}: cut {} torn bytes at its end", folder.string(), events.cut_bytes());
   std::shared_ptr<BuildJournal> journal(
       new BuildJournal(folder, std::move(lease), std::move(events), std::move(acknowledged), doorbell));
   RW_RETURN_IF_ERROR(journal->ReadEnds());
@@ -115,11 +118,13 @@ absl::Status BuildJournal::ReadEnds() {
 absl::Status BuildJournal::Append(v1::BuildEvent event) {
   {
     MutexLock lock(mutex_);
-    if (finished_) return absl::FailedPreconditionError(absl::StrCat("append: ", folder_.string(), ": it is finished"));
+    if (finished_)
+      return absl::FailedPreconditionError(absl::StrCat("append: ", folder_.string(), ": it is finished"));
     const bool last = event.has_build_finished();
     event.set_sequence(events_.last_sequence() + 1);
     event.set_attempt(lease_.attempt());
-    RW_RETURN_IF_ERROR(events_.Append(event, last ? EventFile::Room::kLastWords : EventFile::Room::kOrdinary));
+    RW_RETURN_IF_ERROR(
+        events_.Append(event, last ? EventFile::Room::kLastWords : EventFile::Room::kOrdinary));
     finished_ = last;
     if (!started_at_) started_at_ = TimeOf(event);
   }

@@ -26,20 +26,21 @@ class BuildJournal {
                                                               const v1::Lease& lease, Doorbell& doorbell,
                                                               EventFileOptions options = {});
   // What an earlier life of the agent left. NotFound when it died before the lease was written.
-  static absl::StatusOr<std::shared_ptr<BuildJournal>> Open(const std::filesystem::path& folder, Doorbell& doorbell,
+  static absl::StatusOr<std::shared_ptr<BuildJournal>> Open(const std::filesystem::path& folder,
+                                                            Doorbell& doorbell,
                                                             EventFileOptions options = {});
 
   const v1::Lease& lease() const { return lease_; }
   const std::filesystem::path& folder() const { return folder_; }
 
-  // Gives the event the next sequence and the lease's attempt, writes it, and rings the doorbell. BuildFinished
-  // may use the space kept for last words; FailedPrecondition after it.
+  // Gives the event the next sequence and the lease's attempt, writes it, and rings the doorbell.
+  // BuildFinished may use the space kept for last words; FailedPrecondition after it.
   absl::Status Append(v1::BuildEvent event);
   // Until here it survives a loss of power. May take long.
   absl::Status Sync();
 
-  // Events after `after`, to at most about `max_bytes`. The cursor remembers the reader's place; any cursor will do,
-  // and a reader that goes back is served as well.
+  // Events after `after`, to at most about `max_bytes`. The cursor remembers the reader's place; any cursor
+  // will do, and a reader that goes back is served as well.
   absl::Status Read(int64_t after, size_t max_bytes, EventCursor& cursor,
                     google::protobuf::RepeatedPtrField<v1::BuildEvent>* events) const;
 

@@ -64,13 +64,14 @@ class RecordWalk {
   absl::StatusOr<absl::string_view> Peek(size_t count) {
     const int64_t have_end = buffer_start_ + static_cast<int64_t>(buffer_.size());
     if (offset_ < buffer_start_ || offset_ + static_cast<int64_t>(count) > have_end) {
-      const int64_t wanted = std::min<int64_t>(end_ - offset_, static_cast<int64_t>(std::max(count, kReadAhead)));
+      const int64_t wanted =
+          std::min<int64_t>(end_ - offset_, static_cast<int64_t>(std::max(count, kReadAhead)));
       buffer_.resize(static_cast<size_t>(std::max<int64_t>(wanted, 0)));
       buffer_start_ = offset_;
       size_t filled = 0;
       while (filled < buffer_.size()) {
-        const ssize_t got =
-            pread(fd_, buffer_.data() + filled, buffer_.size() - filled, offset_ + static_cast<off_t>(filled));
+        const ssize_t got = pread(fd_, buffer_.data() + filled, buffer_.size() - filled,
+                                  offset_ + static_cast<off_t>(filled));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return ErrnoStatus(errno, "read", "events");
         if (got == 0) break;
@@ -95,7 +96,8 @@ EventFile::EventFile(UniqueFd file, std::filesystem::path path, EventFileOptions
   if (!options_.allocate) options_.allocate = fallocate;
 }
 
-absl::StatusOr<EventFile> EventFile::Open(UniqueFd file, std::filesystem::path path, EventFileOptions options) {
+absl::StatusOr<EventFile> EventFile::Open(UniqueFd file, std::filesystem::path path,
+                                          EventFileOptions options) {
   EventFile events(std::move(file), std::move(path), std::move(options));
   RW_RETURN_IF_ERROR(events.Scan());
   return events;
@@ -143,7 +145,8 @@ absl::Status EventFile::KeepReserve(int64_t size) {
 absl::Status EventFile::Append(const v1::BuildEvent& event, Room room) {
   record_.assign(kHeader, '\0');
   if (!event.AppendToString(&record_) || record_.size() - kHeader > kLongestEvent) {
-    return absl::InternalError(absl::StrCat("append: ", path_.string(), ": an event of ", record_.size(), " bytes"));
+    return absl::InternalError(
+        absl::StrCat("append: ", path_.string(), ": an event of ", record_.size(), " bytes"));
   }
   Store32(static_cast<uint32_t>(record_.size() - kHeader), record_.data());
   Store32(Crc32c(absl::string_view(record_).substr(kHeader)), record_.data() + 4);
@@ -181,13 +184,15 @@ absl::Status EventFile::Read(EventCursor& cursor, int64_t after, int64_t end, si
   while (cursor.offset < end) {
     RW_ASSIGN_OR_RETURN(const absl::string_view record, walk.Next());
     if (record.empty()) {
-      return absl::DataLossError(absl::StrCat("read: ", path_.string(), ": event ", cursor.sequence, " is damaged"));
+      return absl::DataLossError(
+          absl::StrCat("read: ", path_.string(), ": event ", cursor.sequence, " is damaged"));
     }
     if (cursor.sequence > after) {
       if (bytes > 0 && bytes + record.size() > max_bytes) return absl::OkStatus();
       if (!events->Add()->ParseFromArray(record.data(), static_cast<int>(record.size()))) {
         events->RemoveLast();
-        return absl::DataLossError(absl::StrCat("read: ", path_.string(), ": event ", cursor.sequence, " is damaged"));
+        return absl::DataLossError(
+            absl::StrCat("read: ", path_.string(), ": event ", cursor.sequence, " is damaged"));
       }
       bytes += record.size() + 8;
     }

@@ -44,15 +44,16 @@ class EventFile {
 
   // Takes over a file opened for reading and writing, finds its last whole record and cuts what is torn
   // behind it. `path` is for messages.
-  static absl::StatusOr<EventFile> Open(UniqueFd file, std::filesystem::path path, EventFileOptions options = {});
+  static absl::StatusOr<EventFile> Open(UniqueFd file, std::filesystem::path path,
+                                        EventFileOptions options = {});
 
   // The event's sequence must be last_sequence() + 1. ResourceExhausted when the disk is full; the file is
   // then as it was before.
   absl::Status Append(const v1::BuildEvent& event, Room room);
   // The reader's place for the event after `sequence`, as near as the index knows it.
   EventCursor Seek(int64_t sequence) const;
-  // Adds the events from the cursor to `end` (a value of size()), skipping those up to and with `after`, until
-  // they come to `max_bytes`; at least one if there is one. DataLoss when a record has rotted.
+  // Adds the events from the cursor to `end` (a value of size()), skipping those up to and with `after`,
+  // until they come to `max_bytes`; at least one if there is one. DataLoss when a record has rotted.
   absl::Status Read(EventCursor& cursor, int64_t after, int64_t end, size_t max_bytes,
                     google::protobuf::RepeatedPtrField<v1::BuildEvent>* events) const;
 

@@ -15,7 +15,8 @@ absl::StatusOr<std::unique_ptr<Journals>> Journals::Open(const StatePaths& paths
   std::unique_ptr<Journals> journals(new Journals(paths, doorbell));
   std::error_code error;
   std::vector<std::filesystem::path> folders;
-  for (const auto& entry : std::filesystem::directory_iterator(paths.builds(), error)) folders.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(paths.builds(), error))
+    folders.push_back(entry.path());
   if (error) return ErrnoStatus(error.value(), "list", paths.builds().string());
   MutexLock lock(journals->mutex_);
   for (const std::filesystem::path& folder : folders) {
@@ -34,13 +35,15 @@ absl::StatusOr<std::unique_ptr<Journals>> Journals::Open(const StatePaths& paths
 
 absl::StatusOr<std::shared_ptr<BuildJournal>> Journals::Create(const v1::Lease& lease) {
   if (!IsBuildId(lease.build_id()) || lease.attempt() < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("lease: build '", lease.build_id(), "' attempt ", lease.attempt(),
+    return absl::InvalidArgumentError(absl::StrCat("lease: build '", lease.build_id(), "' attempt ",
+                                                   lease.attempt(),
                                                    ": not a build id and an attempt from 1"));
   }
   MutexLock lock(mutex_);
   const Key key{lease.build_id(), lease.attempt()};
   if (journals_.count(key) > 0) {
-    return absl::AlreadyExistsError(absl::StrCat("lease: build ", key.first, " attempt ", key.second, ": already here"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("lease: build ", key.first, " attempt ", key.second, ": already here"));
   }
   RW_ASSIGN_OR_RETURN(std::shared_ptr<BuildJournal> journal,
                       BuildJournal::Create(paths_.build(key.first, key.second), lease, doorbell_));

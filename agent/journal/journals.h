@@ -19,8 +19,9 @@ namespace rootwright {
 // from any thread.
 class Journals {
  public:
-  // Reads what an earlier life left. A folder that cannot be read is told in the log and left alone; one without
-  // a lease never was a build, and is removed. `doorbell` rings when any journal grows, and outlives this.
+  // Reads what an earlier life left. A folder that cannot be read is told in the log and left alone; one
+  // without a lease never was a build, and is removed. `doorbell` rings when any journal grows, and outlives
+  // this.
   static absl::StatusOr<std::unique_ptr<Journals>> Open(const StatePaths& paths, Doorbell& doorbell);
 
   // AlreadyExists when there is one of this attempt; InvalidArgument for an id that is none.

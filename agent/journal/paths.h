@@ -28,7 +28,9 @@ class StatePaths {
   std::filesystem::path lock() const { return state_ / "lock"; }
   std::filesystem::path admin_address() const { return state_ / "admin-address"; }
   std::filesystem::path builds() const { return state_ / "builds"; }
-  std::filesystem::path build(absl::string_view id, int attempt) const { return builds() / Name(id, attempt); }
+  std::filesystem::path build(absl::string_view id, int attempt) const {
+    return builds() / Name(id, attempt);
+  }
   std::filesystem::path work() const { return state_ / "work"; }
   std::filesystem::path work(absl::string_view id, int attempt) const { return work() / Name(id, attempt); }
 

@@ -57,10 +57,12 @@ class ChunkReader {
     std::string* data = chunk.mutable_data();
     data->resize(std::min<size_t>(kChunk, static_cast<size_t>(artifact_.size_bytes - offset_)));
     for (size_t done = 0; done < data->size();) {
-      const ssize_t got = pread(file_, data->data() + done, data->size() - done, offset_ + static_cast<off_t>(done));
+      const ssize_t got =
+          pread(file_, data->data() + done, data->size() - done, offset_ + static_cast<off_t>(done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return ErrnoStatus(errno, "read", artifact_.path.string());
-      if (got == 0) return absl::DataLossError(absl::StrCat("read: ", artifact_.path.string(), ": it became shorter"));
+      if (got == 0)
+        return absl::DataLossError(absl::StrCat("read: ", artifact_.path.string(), ": it became shorter"));
       done += static_cast<size_t>(got);
     }
     offset_ += static_cast<int64_t>(data->size());
@@ -80,8 +82,8 @@ class ChunkReader {
 }  // namespace
 
 absl::Status ArtifactUploader::Publish(const std::string& build_id, const std::string& lease_id,
-                                       const ArtifactFile& artifact, const ProgressSink& progress, Deadline deadline,
-                                       std::stop_token stop) {
+                                       const ArtifactFile& artifact, const ProgressSink& progress,
+                                       Deadline deadline, std::stop_token stop) {
   v1::QueryArtifactRequest request;
   request.set_build_id(build_id);
   request.set_lease_id(lease_id);
@@ -89,9 +91,11 @@ absl::Status ArtifactUploader::Publish(const std::string& build_id, const std::s
   Backoff backoff(absl::Milliseconds(200), absl::Seconds(15), std::random_device()());
   int digest_tries = 0;
   for (;;) {
-    const absl::Status status = Annotate(TryOnce(request, artifact, progress, stop), absl::StrCat("upload: ", artifact.name));
+    const absl::Status status =
+        Annotate(TryOnce(request, artifact, progress, stop), absl::StrCat("upload: ", artifact.name));
     if (status.ok()) return status;
-    if (stop.stop_requested()) return absl::CancelledError(absl::StrCat("upload: ", artifact.name, ": stopped"));
+    if (stop.stop_requested())
+      return absl::CancelledError(absl::StrCat("upload: ", artifact.name, ": stopped"));
     if (deadline.Passed()) return absl::DeadlineExceededError(status.message());
     const bool again = WorthAnotherTry(status) || (absl::IsDataLoss(status) && ++digest_tries < kDigestTries);
     if (!again) return status;
@@ -106,11 +110,13 @@ absl::Status ArtifactUploader::TryOnce(const v1::QueryArtifactRequest& request, 
   if (known.complete()) return absl::OkStatus();
   const UniqueFd file(open(artifact.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return WithFault(ErrnoStatus(errno, "open", artifact.path.string()), Fault::kHost);
-  ChunkReader reader(request, artifact, file.get(), std::clamp<int64_t>(known.committed_bytes(), 0, artifact.size_bytes),
-                     progress);
-  RW_ASSIGN_OR_RETURN(const v1::UploadArtifactResponse stored, wire_.Upload([&] { return reader.Next(); }, stop));
+  ChunkReader reader(request, artifact, file.get(),
+                     std::clamp<int64_t>(known.committed_bytes(), 0, artifact.size_bytes), progress);
+  RW_ASSIGN_OR_RETURN(const v1::UploadArtifactResponse stored,
+                      wire_.Upload([&] { return reader.Next(); }, stop));
   if (stored.committed_bytes() != artifact.size_bytes) {
-    return absl::OutOfRangeError(absl::StrCat("the master has ", stored.committed_bytes(), " of ", artifact.size_bytes, " bytes"));
+    return absl::OutOfRangeError(
+        absl::StrCat("the master has ", stored.committed_bytes(), " of ", artifact.size_bytes, " bytes"));
   }
   return absl::OkStatus();
 }

@@ -8,11 +8,12 @@
 
 namespace rootwright {
 
-// How long to wait before the next try: doubling from `first` to `most`, and each time a random part between half
-// of it and all, so that agents that lost the same master do not come back in step. Not thread-safe.
+// How long to wait before the next try: doubling from `first` to `most`, and each time a random part between
+// half of it and all, so that agents that lost the same master do not come back in step. Not thread-safe.
 class Backoff {
  public:
-  Backoff(absl::Duration first, absl::Duration most, uint64_t seed) : first_(first), most_(most), random_(seed) {}
+  Backoff(absl::Duration first, absl::Duration most, uint64_t seed)
+      : first_(first), most_(most), random_(seed) {}
 
   absl::Duration Next() {
     next_ = next_ == absl::ZeroDuration() ? first_ : std::min(most_, next_ * 2);

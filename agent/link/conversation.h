@@ -53,13 +53,13 @@ class Inbox {
   std::optional<absl::Status> end_ RW_GUARDED_BY(mutex_);
 };
 
-// One connection's stream to the master: real, or a test's. Used from the session's thread; its destructor ends it,
-// in order when the master still answers.
+// One connection's stream to the master: real, or a test's. Used from the session's thread; its destructor
+// ends it, in order when the master still answers.
 class Conversation {
  public:
   virtual ~Conversation() = default;
-  // Returns when the message is on its way; waits while the master does not read. False once the stream is broken:
-  // the inbox tells why.
+  // Returns when the message is on its way; waits while the master does not read. False once the stream is
+  // broken: the inbox tells why.
   virtual bool Send(const v1::AttachRequest& message) = 0;
 };
 
@@ -67,8 +67,8 @@ class Conversation {
 class Dialer {
  public:
   virtual ~Dialer() = default;
-  // What the master says goes to `inbox`, which outlives the conversation. A master that is not there shows as
-  // the inbox's end.
+  // What the master says goes to `inbox`, which outlives the conversation. A master that is not there shows
+  // as the inbox's end.
   virtual std::unique_ptr<Conversation> Dial(Inbox& inbox) = 0;
 };
 

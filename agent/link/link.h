@@ -12,15 +12,16 @@
 
 namespace rootwright {
 
-// Keeps the session with the master up: dials, moves messages between wire and session as soon as the doorbell rings,
-// and dials again when the connection is lost. Knows no gRPC.
+// Keeps the session with the master up: dials, moves messages between wire and session as soon as the
+// doorbell rings, and dials again when the connection is lost. Knows no gRPC.
 class Link {
  public:
   // Told when the session comes up or goes down, from the thread of Run.
   using OnLinked = std::function<void(bool)>;
 
   // All arguments outlive it; `doorbell` is the one that journals, builds and drain ring.
-  Link(Session& session, Dialer& dialer, Doorbell& doorbell, const Clock& clock, Backoff backoff, OnLinked on_linked);
+  Link(Session& session, Dialer& dialer, Doorbell& doorbell, const Clock& clock, Backoff backoff,
+       OnLinked on_linked);
 
   // Runs until a stop is asked for (OK), or the master says goodbye for good: its reason, as Aborted.
   absl::Status Run(std::stop_token stop);

@@ -8,8 +8,8 @@
 
 namespace rootwright {
 
-// The gRPC connection to the master: the conversation and, beside it, the artifacts. Only its source knows gRPC, and
-// only how to move messages. Calls may come from any thread.
+// The gRPC connection to the master: the conversation and, beside it, the artifacts. Only its source knows
+// gRPC, and only how to move messages. Calls may come from any thread.
 class MasterChannel : public Dialer, public ArtifactWire {
  public:
   // `address` as gRPC takes it, e.g. "master.example:7420". Nothing is dialled yet.

@@ -14,8 +14,8 @@ namespace {
 
 // A batch may come to 1 MiB as a whole; the rest is for what surrounds the events.
 constexpr size_t kBatchBytes = (1 << 20) - 16 * 1024;
-// Sent and not acknowledged, for each build: more would only fill the master's memory. A build that talks faster than
-// the master stores sends fewer, larger batches.
+// Sent and not acknowledged, for each build: more would only fill the master's memory. A build that talks
+// faster than the master stores sends fewer, larger batches.
 constexpr size_t kWindowBytes = 8 << 20;
 constexpr size_t kWindowBatches = 64;
 // How often leases are looked at while there is nothing else to do.
@@ -23,7 +23,8 @@ constexpr absl::Duration kLeaseLook = absl::Seconds(1);
 
 }  // namespace
 
-Session::Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain, const Clock& clock)
+Session::Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain,
+                 const Clock& clock)
     : identity_(std::move(identity)), journals_(journals), builds_(builds), drain_(drain), clock_(clock) {
   heard_at_ = next_heartbeat_ = clock_.Now();
 }
@@ -68,14 +69,16 @@ void Session::Receive(const v1::AttachResponse& message) {
     case v1::AttachResponse::kLease:
       return Leased(message.lease());
     case v1::AttachResponse::kLeaseRenewal:
-      if (const auto lease = lease_ends_.find(message.lease_renewal().lease_id()); lease != lease_ends_.end()) {
+      if (const auto lease = lease_ends_.find(message.lease_renewal().lease_id());
+          lease != lease_ends_.end()) {
         lease->second = Deadline::In(FromProto(message.lease_renewal().expires_in()), heard_at_);
       }
       return;
     case v1::AttachResponse::kEventAck:
       return Acknowledged(message.event_ack());
     case v1::AttachResponse::kCancel:
-      // One that is not in force any more is forgotten when it runs out: its events may still be on their way.
+      // One that is not in force any more is forgotten when it runs out: its events may still be on their
+      // way.
       return builds_.End(message.cancel().lease_id(), Cancelled(message.cancel().reason()));
     case v1::AttachResponse::kDrain:
       if (message.drain().resume()) return drain_.Undo(Drain::By::kMaster);
@@ -150,7 +153,8 @@ void Session::Acknowledged(const v1::EventAck& ack) {
       delivery.unacknowledged.clear();
       delivery.unacknowledged_bytes = 0;
     }
-    while (!delivery.unacknowledged.empty() && delivery.unacknowledged.front().last_sequence <= ack.sequence()) {
+    while (!delivery.unacknowledged.empty() &&
+           delivery.unacknowledged.front().last_sequence <= ack.sequence()) {
       delivery.unacknowledged_bytes -= delivery.unacknowledged.front().bytes;
       delivery.unacknowledged.pop_front();
     }
@@ -175,12 +179,14 @@ void Session::LookAtLeases(Instant now) {
       continue;
     }
     const WithoutMaster policy = PolicyOf(journal->lease().request());
-    if (policy.afterwards == WithoutMaster::Afterwards::kKeep || Since(heard_at_, now) < policy.go_on_for) continue;
+    if (policy.afterwards == WithoutMaster::Afterwards::kKeep || Since(heard_at_, now) < policy.go_on_for)
+      continue;
     if (policy.afterwards == WithoutMaster::Afterwards::kStopAndDiscard) {
       forgotten.push_back(id);
     } else {
-      builds_.End(id, Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_LOST, true,
-                                     absl::StrCat("build: the master was away for ", LengthText(policy.go_on_for))));
+      builds_.End(
+          id, Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_LOST, true,
+                             absl::StrCat("build: the master was away for ", LengthText(policy.go_on_for))));
     }
   }
   for (const std::string& id : forgotten) {

@@ -25,8 +25,8 @@ struct AgentIdentity {
   v1::Capabilities capabilities;
 };
 
-// The agent's side of the conversation with the master, without the wire: messages in, messages out. It outlives
-// connections, as leases do. Used from one thread; what it is given outlives it.
+// The agent's side of the conversation with the master, without the wire: messages in, messages out. It
+// outlives connections, as leases do. Used from one thread; what it is given outlives it.
 class Session {
  public:
   Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain, const Clock& clock);
@@ -37,8 +37,8 @@ class Session {
   void Close();
 
   void Receive(const v1::AttachResponse& message);
-  // What is to be sent now: answers, heartbeats, and new events, at most one batch for each build. To be called
-  // again until it is empty, and then after each ring of the doorbell or at next_look().
+  // What is to be sent now: answers, heartbeats, and new events, at most one batch for each build. To be
+  // called again until it is empty, and then after each ring of the doorbell or at next_look().
   std::vector<v1::AttachRequest> Poll();
   Deadline next_look() const;
 

@@ -61,10 +61,11 @@ std::string FeaturesXml(const DomainSpec& spec, const Board& board) {
   return absl::StrCat("  <features>\n", inner, "  </features>\n");
 }
 
-// Straight on the root bus: a bridge for each device, libvirt's choice, is one more thing for the guest's kernel to
-// probe while it boots, and nothing is ever plugged in later.
+// Straight on the root bus: a bridge for each device, libvirt's choice, is one more thing for the guest's
+// kernel to probe while it boots, and nothing is ever plugged in later.
 std::string RootBusAddress(int slot) {
-  return absl::StrFormat("      <address type='pci' domain='0x0000' bus='0x00' slot='0x%02x' function='0x0'/>\n", slot);
+  return absl::StrFormat(
+      "      <address type='pci' domain='0x0000' bus='0x00' slot='0x%02x' function='0x0'/>\n", slot);
 }
 
 constexpr int kSerialSlot = 2;
@@ -95,16 +96,15 @@ std::string DevicesXml(const DomainSpec& spec, const Board& board) {
   absl::StrAppend(&xml, "    <emulator>/usr/bin/", NamesOf(spec.architecture).qemu, "</emulator>\n");
   int index = 0;
   for (const DomainDisk& disk : spec.disks) absl::StrAppend(&xml, DiskXml(disk, index++));
-  absl::StrAppend(
-      &xml, "    <controller type='usb' model='none'/>\n",
-      "    <controller type='virtio-serial' index='0' ports='2'>\n", RootBusAddress(kSerialSlot), "    </controller>\n",
-      "    <serial type='file'>\n      <source path='", Path(spec.console_file), "'/>\n      <target type='",
-      board.serial_target, "' port='0'/>\n    </serial>\n",
-      "    <channel type='unix'>\n      <source mode='bind' path='", Path(spec.guest_socket),
-      "'/>\n      <target type='virtio' name='", kGuestPort, "'/>\n    </channel>\n",
-      "    <rng model='virtio'>\n      <backend model='random'>/dev/urandom</backend>\n",
-      RootBusAddress(kRandomSlot), "    </rng>\n",
-      "    <memballoon model='none'/>\n");
+  absl::StrAppend(&xml, "    <controller type='usb' model='none'/>\n",
+                  "    <controller type='virtio-serial' index='0' ports='2'>\n", RootBusAddress(kSerialSlot),
+                  "    </controller>\n", "    <serial type='file'>\n      <source path='",
+                  Path(spec.console_file), "'/>\n      <target type='", board.serial_target,
+                  "' port='0'/>\n    </serial>\n",
+                  "    <channel type='unix'>\n      <source mode='bind' path='", Path(spec.guest_socket),
+                  "'/>\n      <target type='virtio' name='", kGuestPort, "'/>\n    </channel>\n",
+                  "    <rng model='virtio'>\n      <backend model='random'>/dev/urandom</backend>\n",
+                  RootBusAddress(kRandomSlot), "    </rng>\n", "    <memballoon model='none'/>\n");
   // Only q35 would get a screen by default.
   if (spec.architecture == Architecture::kAmd64)
     absl::StrAppend(&xml, "    <video>\n      <model type='none'/>\n    </video>\n");

@@ -30,7 +30,8 @@ TEST(AgentConfig, EmptyTextIsAllDefaults) {
 TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
   const char* source = std::getenv("ROOTWRIGHT_SOURCE");
   ASSERT_NE(source, nullptr);
-  const absl::StatusOr<AgentConfig> example = ReadAgentConfig(absl::StrCat(source, "/examples/agent.textproto"));
+  const absl::StatusOr<AgentConfig> example =
+      ReadAgentConfig(absl::StrCat(source, "/examples/agent.textproto"));
   const absl::StatusOr<AgentConfig> empty = ParseAgentConfig("", "x");
   ASSERT_TRUE(example.ok()) << example.status();
   EXPECT_EQ(example->master, empty->master);
@@ -59,7 +60,8 @@ TEST(AgentConfig, UnknownFieldIsNamedWithItsPlace) {
 }
 
 TEST(AgentConfig, EveryMistakeIsTold) {
-  const std::string refusal = Refusal("slots: 65\nstate_folder: \"here\"\ntargets: \"pdp11\"\nlog_level: \"loud\"\n");
+  const std::string refusal =
+      Refusal("slots: 65\nstate_folder: \"here\"\ntargets: \"pdp11\"\nlog_level: \"loud\"\n");
   EXPECT_THAT(refusal, HasSubstr("agent.textproto:1:1: slots"));
   EXPECT_THAT(refusal, HasSubstr("agent.textproto:2:1: state_folder: 'here' is not an absolute path"));
   EXPECT_THAT(refusal, HasSubstr("agent.textproto:3:1: targets: 'pdp11'"));

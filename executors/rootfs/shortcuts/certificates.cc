@@ -25,9 +25,11 @@ constexpr char kStandIn[] = "#!/bin/sh\n# Rootwright has done its work on the ho
 constexpr char kCertificates[] = "/usr/share/ca-certificates";
 constexpr char kConfig[] = "/var/lib/dpkg/info/ca-certificates.config";
 
-// Tests that the package's config script makes for each certificate with three processes. Both lists come from
-// /etc/ca-certificates.conf, which a first installation does not have: no certificate is in an empty list.
-constexpr absl::string_view kIsDisabled = R"((echo "$CERTS_DISABLED" | grep -F -q -x "$crt") > /dev/null 2>&1;)";
+// Tests that the package's config script makes for each certificate with three processes. Both lists come
+// from /etc/ca-certificates.conf, which a first installation does not have: no certificate is in an empty
+// list.
+constexpr absl::string_view kIsDisabled =
+    R"((echo "$CERTS_DISABLED" | grep -F -q -x "$crt") > /dev/null 2>&1;)";
 constexpr absl::string_view kIsTrusted = R"((echo "$CERTS_TRUST" | grep -F -q -x "$crt") > /dev/null 2>&1;)";
 
 // As in the script: spaces, brackets and commas are replaced.
@@ -102,8 +104,10 @@ class Certificates : public Shortcut {
     if (!script.ok() || !absl::StrContains(*script, kIsDisabled) || !absl::StrContains(*script, kIsTrusted)) {
       return absl::OkStatus();
     }
-    RW_ASSIGN_OR_RETURN(const std::string restore,
-                        StandIn(tree, kConfig, absl::StrReplaceAll(*script, {{kIsDisabled, "false;"}, {kIsTrusted, "false;"}})));
+    RW_ASSIGN_OR_RETURN(
+        const std::string restore,
+        StandIn(tree, kConfig,
+                absl::StrReplaceAll(*script, {{kIsDisabled, "false;"}, {kIsTrusted, "false;"}})));
     undo += restore;
     return absl::OkStatus();
   }

@@ -11,8 +11,8 @@ namespace {
 
 constexpr char kProgram[] = "/usr/bin/dpkg-maintscript-helper";
 
-// As dpkg 1.21's: without an old version, preinst and postinst change nothing but what a backup beside the path
-// calls for. dpkg calls `postinst configure ""` and `preinst install` on a first installation.
+// As dpkg 1.21's: without an old version, preinst and postinst change nothing but what a backup beside the
+// path calls for. dpkg calls `postinst configure ""` and `preinst install` on a first installation.
 constexpr char kScript[] = R"(#!/bin/sh
 for word; do action=$last last=$word; done
 case $1,$DPKG_MAINTSCRIPT_NAME,$action,$last in
@@ -28,14 +28,17 @@ done
 class MaintscriptHelper : public Shortcut {
  public:
   std::string name() const override { return "maintscript-helper"; }
-  std::string description() const override { return "dpkg-maintscript-helper ends early on a first installation"; }
+  std::string description() const override {
+    return "dpkg-maintscript-helper ends early on a first installation";
+  }
 
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
     std::error_code error;
     const auto status = std::filesystem::symlink_status(context.tree / (kProgram + 1), error);
     if (!std::filesystem::is_regular_file(status)) return std::nullopt;
-    RW_ASSIGN_OR_RETURN(std::string undo,
-                        StandIn(context.tree, kProgram, absl::StrReplaceAll(kScript, {{"ORIGINAL", OriginalOf(kProgram)}})));
+    RW_ASSIGN_OR_RETURN(
+        std::string undo,
+        StandIn(context.tree, kProgram, absl::StrReplaceAll(kScript, {{"ORIGINAL", OriginalOf(kProgram)}})));
     return UsedShortcut{name(), "stand-in while packages are configured", std::move(undo), {}};
   }
 };

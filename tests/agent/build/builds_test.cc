@@ -38,7 +38,8 @@ class BuildsTest : public testing::Test {
     }
   }
   void Hang() {
-    fake_.Do("run_command", [](StepContext& context) -> absl::StatusOr<StepResult> { return WaitForStop(context.stop); });
+    fake_.Do("run_command",
+             [](StepContext& context) -> absl::StatusOr<StepResult> { return WaitForStop(context.stop); });
   }
 
   ScopedFolder folder_ = *ScopedFolder::Create(testing::TempDir(), "builds-");
@@ -51,8 +52,13 @@ class BuildsTest : public testing::Test {
   FakeBuild fake_;
   FakeRoutines routines_{fake_};
   FakePublisher publisher_;
-  Builds builds_{*journals_, slots_, drain_, paths_, {.targets = {Architecture::kArm64}},
-                 {routines_, publisher_, Clock::Real(), {}}, doorbell_};
+  Builds builds_{*journals_,
+                 slots_,
+                 drain_,
+                 paths_,
+                 {.targets = {Architecture::kArm64}},
+                 {routines_, publisher_, Clock::Real(), {}},
+                 doorbell_};
 };
 
 TEST_F(BuildsTest, TakesALeaseOnceHoweverOftenItComes) {
@@ -71,7 +77,8 @@ TEST_F(BuildsTest, RefusesWithFiguresWhatTheHostCannotCarry) {
   free_disk_ = int64_t{100} << 30;
   auto big = LeaseOf("a");
   big.mutable_request()->mutable_limits()->set_memory_bytes(int64_t{8} << 30);
-  EXPECT_THAT(std::string(builds_.Take(big).message()), HasSubstr("memory: 4.0 GiB of 4.0 GiB free, 8.0 GiB asked"));
+  EXPECT_THAT(std::string(builds_.Take(big).message()),
+              HasSubstr("memory: 4.0 GiB of 4.0 GiB free, 8.0 GiB asked"));
   Hang();
   ASSERT_TRUE(builds_.Take(LeaseOf("a")).ok());
   EXPECT_THAT(std::string(builds_.Take(LeaseOf("b")).message()), HasSubstr("slots: all 1 taken"));

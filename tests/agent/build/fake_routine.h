@@ -40,11 +40,16 @@ class FakeClock : public Clock {
 class FakeEnvironment : public Environment {
  public:
   absl::Status Reach(Deadline, std::stop_token) override { return absl::OkStatus(); }
-  absl::StatusOr<CommandResult> Run(const EnvironmentCommand&, const OutputSink&, Deadline, std::stop_token) override {
+  absl::StatusOr<CommandResult> Run(const EnvironmentCommand&, const OutputSink&, Deadline,
+                                    std::stop_token) override {
     return CommandResult();
   }
-  absl::Status PutFile(absl::string_view, int, absl::string_view, Deadline, std::stop_token) override { return {}; }
-  absl::StatusOr<std::string> GetFile(absl::string_view, int64_t, Deadline, std::stop_token) override { return ""; }
+  absl::Status PutFile(absl::string_view, int, absl::string_view, Deadline, std::stop_token) override {
+    return {};
+  }
+  absl::StatusOr<std::string> GetFile(absl::string_view, int64_t, Deadline, std::stop_token) override {
+    return "";
+  }
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path&, const OutputSink&, Deadline,
                                          std::stop_token) override {
     return "/";
@@ -105,14 +110,16 @@ class FakeStep : public Step {
   const Body body_;
 };
 
-// What the test puts into its steps, and what became of the routine. Lives in the test, longer than the build.
+// What the test puts into its steps, and what became of the routine. Lives in the test, longer than the
+// build.
 struct FakeBuild {
   struct Part {
     std::string name;
     Place place = Place::kHost;
     FakeStep::Body body = [](StepContext&) { return StepResult(); };
   };
-  std::vector<Part> parts = {{"prepare_image"}, {"setup_environment"}, {"run_command", Place::kEnvironment}, {"collect_files"}};
+  std::vector<Part> parts = {
+      {"prepare_image"}, {"setup_environment"}, {"run_command", Place::kEnvironment}, {"collect_files"}};
   int preparing = 2;
   int collecting = 1;
   std::vector<ArtifactFile> artifacts;
@@ -131,7 +138,8 @@ struct FakeBuild {
 class FakeRoutine : public Routine {
  public:
   explicit FakeRoutine(FakeBuild& build) : build_(build) {
-    for (const auto& part : build.parts) steps_.push_back(std::make_unique<FakeStep>(part.name, part.place, part.body));
+    for (const auto& part : build.parts)
+      steps_.push_back(std::make_unique<FakeStep>(part.name, part.place, part.body));
   }
   const std::vector<std::unique_ptr<Step>>& steps() const override { return steps_; }
   int preparing_steps() const override { return build_.preparing; }
@@ -163,8 +171,8 @@ class FakeRoutines : public RoutineFactory {
 
 class FakePublisher : public ArtifactPublisher {
  public:
-  absl::Status Publish(const std::string&, const std::string&, const ArtifactFile& artifact, const ProgressSink&,
-                       Deadline, std::stop_token stop) override {
+  absl::Status Publish(const std::string&, const std::string&, const ArtifactFile& artifact,
+                       const ProgressSink&, Deadline, std::stop_token stop) override {
     published.push_back(artifact.name);
     if (hangs) return WaitForStop(stop);
     return status;

@@ -16,7 +16,9 @@ class PlanBuildTest : public testing::Test {
     request().mutable_command()->add_argv("true");
   }
   v1::BuildRequest& request() { return *lease_.mutable_request(); }
-  absl::StatusOr<PlannedBuild> Plan() { return PlanBuild(lease_, {.targets = {Architecture::kArm64}}, "/work"); }
+  absl::StatusOr<PlannedBuild> Plan() {
+    return PlanBuild(lease_, {.targets = {Architecture::kArm64}}, "/work");
+  }
   void ExpectRefused(absl::string_view field) {
     const auto plan = Plan();
     EXPECT_TRUE(absl::IsInvalidArgument(plan.status())) << plan.status();
