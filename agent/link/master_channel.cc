@@ -137,7 +137,8 @@ std::unique_ptr<MasterChannel> MasterChannel::Create(const std::string& address)
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // The link has its own pauses; the channel's must not be longer.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);
+  // By this gRPC also bounds one attempt to connect: a busy host may need seconds for it.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   // Leases carry whole requests.
   arguments.SetMaxReceiveMessageSize(8 << 20);
