@@ -122,11 +122,12 @@ absl::StatusOr<Link> LibvirtConnection::State::Open() {
   const auto on_close = [](virConnectPtr lost, int, void* opaque) {
     if (const auto state = static_cast<Weak*>(opaque)->lock()) state->Lose(lost, "the connection was closed");
   };
-  auto* const for_close = new Weak(weak_from_this());
-  // Drivers without a daemon have neither close callbacks nor keepalives.
-  if (virConnectRegisterCloseCallback(link.get(), on_close, for_close, free_weak) < 0) delete for_close;
-  virConnectSetKeepAlive(link.get(), static_cast<int>(absl::ToInt64Seconds(settings_.keepalive_interval)),
-                         static_cast<unsigned>(settings_.keepalive_count));
+  // Drivers without a daemon have neither keepalives nor close callbacks, and say so only of the first.
+  if (virConnectSetKeepAlive(link.get(), static_cast<int>(absl::ToInt64Seconds(settings_.keepalive_interval)),
+                             static_cast<unsigned>(settings_.keepalive_count)) >= 0) {
+    auto* const for_close = new Weak(weak_from_this());
+    if (virConnectRegisterCloseCallback(link.get(), on_close, for_close, free_weak) < 0) delete for_close;
+  }
 
   const virConnectDomainEventCallback on_event = [](virConnectPtr, virDomainPtr domain, int event, int,
                                                     void* opaque) {
