@@ -111,7 +111,7 @@ void Session::Welcomed(const v1::Welcome& welcome) {
         discarded.push_back(lease_id);
       } else {
         continued[lease_id] = std::move(delivery);
-        delivery.journal = nullptr;
+        delivery = Delivery();
       }
       break;
     }

@@ -177,7 +177,8 @@ absl::StatusOr<v1::ListBuildsResponse> Submissions::List(const v1::ListBuildsReq
   for (auto& [row, build] : rows) {
     v1::Build* shown = response.add_builds();
     const ActiveBuild* active = turn.Find(build.id());
-    *shown = active != nullptr ? active->build() : std::move(build);
+    if (active != nullptr) build = active->build();
+    *shown = std::move(build);
     shown->clear_steps();
     shown->clear_artifacts();
   }
