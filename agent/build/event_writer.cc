@@ -78,13 +78,13 @@ void EventWriter::StartStep(absl::string_view name, int index, int count, Place 
   {
     MutexLock lock(mutex_);
     step_ = std::string(name);
-    step_started_ = quiet_since_ = phase_started_ = clock_.Now();
+    step_started_ = quiet_since_ = count_started_ = clock_.Now();
     step_log_bytes_ = 0;
     step_digest_ = Sha256();
     overflow_ = {};
     held_back_.reset();
     progress_written_.reset();
-    phase_.clear();
+    counted_total_ = counted_done_ = 0;
     v1::BuildEvent event;
     v1::StepStarted* started = event.mutable_step_started();
     started->set_step(step_);
@@ -199,10 +199,9 @@ void EventWriter::Progress(const ProgressUpdate& update) {
     if (step_.empty()) return;
     const Instant now = clock_.Now();
     quiet_since_ = now;
-    if (update.phase != phase_) {
-      phase_ = update.phase;
-      phase_started_ = now;
-    }
+    if (update.total != counted_total_ || update.done < counted_done_) count_started_ = now;
+    counted_total_ = update.total;
+    counted_done_ = update.done;
     held_back_ = update;
     if (!progress_written_ || Since(*progress_written_, now) >= kProgressInterval) WriteProgress();
   }
@@ -228,11 +227,11 @@ void EventWriter::WriteProgress() {
   progress->set_phase(held_back_->phase);
   progress->set_item(held_back_->item);
   *progress->mutable_elapsed() = ToProto(Since(step_started_, now));
-  const absl::Duration in_phase = Since(phase_started_, now);
-  if (held_back_->done > 0 && held_back_->total > held_back_->done && in_phase >= kEstimateAfter) {
+  const absl::Duration counting = Since(count_started_, now);
+  if (held_back_->done > 0 && held_back_->total > held_back_->done && counting >= kEstimateAfter) {
     const double left =
         static_cast<double>(held_back_->total - held_back_->done) / static_cast<double>(held_back_->done);
-    *progress->mutable_estimate() = ToProto(in_phase * left);
+    *progress->mutable_estimate() = ToProto(counting * left);
   }
   Write(std::move(event));
   progress_written_ = now;

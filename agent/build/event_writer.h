@@ -85,8 +85,10 @@ class EventWriter : public StepReporter {
   Overflow overflow_ RW_GUARDED_BY(mutex_);
   std::optional<ProgressUpdate> held_back_ RW_GUARDED_BY(mutex_);
   std::optional<Instant> progress_written_ RW_GUARDED_BY(mutex_);
-  std::string phase_ RW_GUARDED_BY(mutex_);
-  Instant phase_started_ RW_GUARDED_BY(mutex_);
+  // Of the last progress; a count that grows says how long the rest may take, whatever its phases.
+  int64_t counted_done_ RW_GUARDED_BY(mutex_) = 0;
+  int64_t counted_total_ RW_GUARDED_BY(mutex_) = 0;
+  Instant count_started_ RW_GUARDED_BY(mutex_);
 };
 
 v1::Place ToProto(Place place);

@@ -59,7 +59,7 @@ def bare_boot(image, folder):
     start = time.monotonic()
     machine = Program(
         "bare",
-        ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "1024", "-smp", "1", "-display", "none", "-no-reboot",
+        ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "1024", "-smp", "1", "-nic", "none", "-display", "none", "-no-reboot",
          "-accel", "tcg,tb-size=256", "-kernel", image / "kernel", "-initrd", image / "initrd",
          "-append", "console=ttyAMA0 quiet loglevel=4 cryptomgr.notests panic=-1", "-serial", "null",
          "-drive", f"file={overlay},format=qcow2,if=none,id=root,cache=unsafe",

@@ -132,9 +132,10 @@ class MainJob(unittest.TestCase):
         normal = {name.strip("/").removeprefix("./") for name in listed.split("\n")}
         reference = {name.strip("/").removeprefix("./") for name in files}
         expected = re.compile(
-            r"^(etc/(ssh/ssh_host_|apt/|machine-id|hostname|motd|resolv\.conf|hosts|issue|lighttpd|mtab|shells|\.pwd\.lock)"
-            r"|var/(log|cache|lib/apt|lib/dpkg/(lock|triggers|available|status-old|diversions-old|statoverride|alternatives/)|lib/systemd|backups)"
-            r"|run|dev|proc|sys|tmp|root|usr/share/rootwright)"
+            # Keys and identity, what the build machine's mirror is, backups and locks of tools, logs and caches.
+            r"^(etc/(ssh/ssh_host_|apt/|machine-id|hostname|motd|resolv\.conf|hosts|fstab|(passwd|group|shadow|gshadow)-$|mtab)"
+            r"|var/lib/dpkg/(lock|available|status-old|diversions-old|statoverride|triggers/Lock)"
+            r"|var/(log|cache|lib/apt)|run|dev|proc|sys|tmp)"
         )
         missing = sorted(name for name in reference - normal if not expected.match(name))
         added = sorted(name for name in normal - reference if not expected.match(name) and not self.in_overlay(name))
@@ -185,7 +186,7 @@ class Product:
         self.socket = self.folder / "guest"
         self.machine = Program(
             "product",
-            ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "512", "-display", "none", "-no-reboot",
+            ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "512", "-nic", "none", "-display", "none", "-no-reboot",
              "-kernel", image / "kernel", "-initrd", image / "initrd", "-append", "console=ttyAMA0 panic=-1",
              "-serial", f"file:{self.folder}/console", "-drive", f"file={disk},format=raw,if=none,id=root,cache=unsafe",
              "-device", "virtio-blk-pci,drive=root,serial=root", "-device", "virtio-serial-pci",
