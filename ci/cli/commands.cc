@@ -170,8 +170,8 @@ std::vector<CommandSpec> OtherCommands() {
        "Check a specification without building it",
        "Says file, line and column of each mistake. Needs no master. Exit code 2 when there is one.\n"
        "Host shortcuts that 'build submit --disable-shortcut' knows: ca-certificates, idle-preinsts, "
-       "python-bytecode,\n"
-       "ssh-host-keys, systemd-helper; 'all' for every one.",
+       "maintscript-helper,\n"
+       "python-bytecode, ssh-host-keys, systemd-helper; 'all' for every one.",
        {{"FOLDER", Need::kOptional, Kind::kFolder, "folder with configuration.yml; default the present one"}},
        {},
        nullptr,

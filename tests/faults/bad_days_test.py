@@ -73,6 +73,7 @@ class AgentAndMasterLive(unittest.TestCase):
         self.farm.start_libvirtd()
         self.farm.cli("build", "cancel", build_id)
         build = self.farm.finish(build_id, 120)
+        wait_for("libvirt's health", lambda: self.farm.health("libvirt") == "SERVING", 60)
         self.assertIn(build["outcome"], ("OUTCOME_CANCELLED", "OUTCOME_INFRASTRUCTURE_ERROR"))
         self.assert_nothing_left()
         after = self.farm.finish(self.farm.submit_command("uname", "-m"))
@@ -85,11 +86,12 @@ class AgentAndMasterLive(unittest.TestCase):
             self.assertEqual(build["outcome"], "OUTCOME_INFRASTRUCTURE_ERROR", build)
             self.assertEqual(build["infrastructureError"]["code"], "INFRASTRUCTURE_ERROR_CODE_HYPERVISOR", build)
             self.assertIn("libvirt", build["reason"])
-            self.assertEqual(self.farm.health("libvirt"), "NOT_SERVING")
+            wait_for("health to say so", lambda: self.farm.health("libvirt") == "NOT_SERVING", 30)
             self.assertEqual((self.farm.health("link"), self.farm.health("disk")), ("SERVING", "SERVING"))
         finally:
             self.farm.start_libvirtd()
-        wait_for("libvirt's health", lambda: self.farm.health("libvirt") == "SERVING", 60)
+            # The tests after this one need it, too, also when this one fails.
+            wait_for("libvirt's health", lambda: self.farm.health("libvirt") == "SERVING", 60)
         after = self.farm.finish(self.farm.submit_command("true"))
         self.assertEqual(after["outcome"], "OUTCOME_SUCCEEDED", after)
 
