@@ -5,7 +5,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT" || exit 1
 
 # Compiles of the same source in another checkout hit the cache too.
-export CCACHE_BASEDIR=/ CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
 # Images and packages, by digest; shared by every checkout on this host.
 export ROOTWRIGHT_CACHE=${ROOTWRIGHT_CACHE:-/var/cache/rootwright}
 
