@@ -9,11 +9,15 @@ import sys
 class Table:
     """Rows of {what, value, unit, baseline, ratio, reach, holds}."""
 
-    def __init__(self, description):
+    def __init__(self, description, parts):
+        """`parts`: functions, of which the command line may choose some by name."""
         parser = argparse.ArgumentParser(description=description)
         parser.add_argument("--output", required=True, help="JSON file to write")
         parser.add_argument("--check", action="store_true", help="exit status 1 when a figure is beyond its reach")
+        names = [part.__name__ for part in parts]
+        parser.add_argument("--part", action="append", choices=names, help="measure this part only; may be repeated")
         self.options = parser.parse_args()
+        self.parts = [part for part in parts if part.__name__ in (self.options.part or names)]
         self.rows = []
 
     def add(self, what, value, unit, baseline=None, reach=None):
