@@ -17,7 +17,7 @@ uint64_t Doorbell::rings() const {
 
 uint64_t Doorbell::Wait(uint64_t seen, Deadline deadline, std::stop_token stop) {
   MutexLock lock(mutex_);
-  const auto rung = [&] { return rings_ > seen; };
+  const auto rung = [&]() RW_REQUIRES(mutex_) { return rings_ > seen; };
   if (deadline.instant() == Instant::max()) {
     rung_.wait(mutex_, stop, rung);
   } else {

@@ -45,11 +45,12 @@ void EventStream::Start() {
 }
 
 StreamNews EventStream::Take(Deadline deadline) {
-  std::unique_lock<Mutex> lock(mutex_);
+  const MutexLock lock(mutex_);
   // A wait until the end of time overflows inside the library: wait in long slices.
   while (!fresh_ && !deadline.Passed()) {
     const Instant slice = std::chrono::steady_clock::now() + std::chrono::hours(1);
-    changed_.wait_until(lock, std::min(deadline.instant(), slice), [this] { return fresh_; });
+    changed_.wait_until(mutex_, std::min(deadline.instant(), slice),
+                        [this]() RW_REQUIRES(mutex_) { return fresh_; });
   }
   StreamNews news = std::move(news_);
   news_ = StreamNews();
@@ -123,8 +124,9 @@ bool EventStream::IsNew(const v1::WatchBuildResponse& message) {
 }
 
 absl::Status EventStream::Push(v1::WatchBuildResponse message, std::stop_token stop) {
-  std::unique_lock<Mutex> lock(mutex_);
-  if (!changed_.wait(lock, stop, [this] { return news_.messages.size() < kMostWaiting; })) {
+  const MutexLock lock(mutex_);
+  const auto room = [this]() RW_REQUIRES(mutex_) { return news_.messages.size() < kMostWaiting; };
+  if (!changed_.wait(mutex_, stop, room)) {
     return absl::CancelledError("stopped");
   }
   news_.messages.push_back(std::move(message));

@@ -52,8 +52,8 @@ absl::Status Committer::Flush(Deadline deadline) {
     }
     signal->changed.notify_all();
   });
-  std::unique_lock lock(signal->mutex);
-  if (signal->changed.wait_until(lock, deadline.instant(), [&] { return signal->durable; }))
+  MutexLock lock(signal->mutex);
+  if (signal->changed.wait_until(signal->mutex, deadline.instant(), [&] { return signal->durable; }))
     return absl::OkStatus();
   return absl::DeadlineExceededError("store: the disk does not take what is written; see the master's log");
 }
@@ -92,19 +92,20 @@ void Committer::Run(std::stop_token stop) {
   while (true) {
     Group group;
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, stop, [this] { return !open_.empty(); });
+      MutexLock lock(mutex_);
+      changed_.wait(mutex_, stop, [this]() RW_REQUIRES(mutex_) { return !open_.empty(); });
       if (open_.empty()) return;
-      changed_.wait_for(lock, stop, absl::ToChronoMilliseconds(interval_),
-                        [this] { return open_.urgency == Urgency::kNow || open_.bytes >= kGroupBytes; });
+      changed_.wait_for(mutex_, stop, absl::ToChronoMilliseconds(interval_), [this]() RW_REQUIRES(mutex_) {
+        return open_.urgency == Urgency::kNow || open_.bytes >= kGroupBytes;
+      });
       group = std::exchange(open_, Group());
       writing_bytes_ = group.bytes;
     }
     for (absl::Status status = Commit(group); !status.ok(); status = Commit(group)) {
       spdlog::error("cannot store what agents and users said, trying again: {}",
                     std::string(status.message()));
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, stop, absl::ToChronoMilliseconds(kRetryPause), [] { return false; });
+      MutexLock lock(mutex_);
+      changed_.wait_for(mutex_, stop, absl::ToChronoMilliseconds(kRetryPause), [] { return false; });
       // Nothing of the group was acknowledged: agents still have it.
       if (stop.stop_requested()) return;
     }

@@ -35,6 +35,7 @@ ActiveBuild* Turn::Find(absl::string_view build_id) {
 }
 
 ActiveBuild& Turn::Add(BuildRecord record) {
+  AssertHeld();
   const std::string id = record.build.id();
   auto feed = std::make_shared<BuildFeed>(record.build, EventPosition{record.build.attempt(), 0});
   ActiveBuild build{BuildTracker(std::move(record.build)),
@@ -209,6 +210,7 @@ void Turn::SaveAgent(const KnownAgent& agent) {
 }
 
 AgentView Turn::ViewOf(const KnownAgent& agent) const {
+  AssertHeld();
   AgentView view;
   view.name = agent.record.agent.name();
   view.capabilities = agent.record.agent.capabilities();
@@ -223,6 +225,7 @@ AgentView Turn::ViewOf(const KnownAgent& agent) const {
 }
 
 std::vector<AgentView> Turn::AgentViews() const {
+  AssertHeld();
   std::vector<AgentView> views;
   for (const auto& [name, agent] : farm_.agents) views.push_back(ViewOf(agent));
   return views;

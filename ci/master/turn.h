@@ -20,10 +20,10 @@ struct Ending {
 // One turn at the farm: holds its mutex, makes the moves that a build can make, and tells sessions and
 // watchers about them once the mutex is free again. What it changes is on its way to the disk when it ends;
 // Committer::Flush waits for it. Never two in one thread.
-class Turn {
+class RW_THREAD_ANNOTATION(scoped_lockable) Turn {
  public:
-  explicit Turn(Farm& farm);
-  ~Turn();
+  explicit Turn(Farm& farm) RW_THREAD_ANNOTATION(acquire_capability(farm.mutex_));
+  ~Turn() RW_THREAD_ANNOTATION(release_capability());
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
@@ -31,8 +31,14 @@ class Turn {
   auto& agents() { return farm_.agents; }
   Queue& queue() { return farm_.queue; }
   Leases& leases() { return farm_.leases; }
-  bool closed() const { return farm_.closed; }
-  void SetClosed() { farm_.closed = true; }
+  bool closed() const {
+    AssertHeld();
+    return farm_.closed;
+  }
+  void SetClosed() {
+    AssertHeld();
+    farm_.closed = true;
+  }
   Instant now() const { return now_; }
 
   // Null when it is not active.
@@ -67,6 +73,9 @@ class Turn {
   AgentView ViewOf(const KnownAgent& agent) const;
 
  private:
+  // For the compiler's analysis, which does not carry what the constructor locked into the other methods.
+  void AssertHeld() const RW_THREAD_ANNOTATION(assert_capability(farm_.mutex_)) {}
+
   KnownAgent* ChooseAgent(const ActiveBuild& build);
   void GiveOut(ActiveBuild& build, KnownAgent& agent);
   void EndLease(ActiveBuild& build);

@@ -171,7 +171,8 @@ void LibvirtConnection::State::Keep() {
     }
     MutexLock lock(mutex_);
     const absl::Duration pause = tell_at ? std::min(back_off, tell_at->Left()) : back_off;
-    changed_.wait_for(mutex_, absl::ToChronoNanoseconds(pause), [this] { return stopping_; });
+    changed_.wait_for(mutex_, absl::ToChronoNanoseconds(pause),
+                      [this]() RW_REQUIRES(mutex_) { return stopping_; });
     back_off = std::min(back_off * 2, settings_.last_back_off);
   }
   MutexLock lock(mutex_);
@@ -198,13 +199,13 @@ Link LibvirtConnection::State::TryToOpen() {
 
 bool LibvirtConnection::State::WaitForLoss(const Link& link) {
   MutexLock lock(mutex_);
-  changed_.wait(mutex_, [&] { return stopping_ || link == nullptr || link_ != link; });
+  changed_.wait(mutex_, [&]() RW_REQUIRES(mutex_) { return stopping_ || link == nullptr || link_ != link; });
   return !stopping_;
 }
 
 void LibvirtConnection::State::WaitForFirstTry() {
   MutexLock lock(mutex_);
-  changed_.wait(mutex_, [this] { return tried_; });
+  changed_.wait(mutex_, [this]() RW_REQUIRES(mutex_) { return tried_; });
 }
 
 void LibvirtConnection::State::Stop() {
@@ -212,7 +213,7 @@ void LibvirtConnection::State::Stop() {
   stopping_ = true;
   listeners_.clear();
   changed_.notify_all();
-  changed_.wait(mutex_, [this] { return ended_ || opening_; });
+  changed_.wait(mutex_, [this]() RW_REQUIRES(mutex_) { return ended_ || opening_; });
 }
 
 absl::StatusOr<Link> LibvirtConnection::State::Current() {

@@ -29,7 +29,7 @@ void MachineWatch::MarkKilled() { shared_->Set(Fate::kKilled); }
 
 bool MachineWatch::AwaitStopped(Deadline deadline) {
   MutexLock lock(shared_->mutex);
-  const auto stopped = [this] { return shared_->stopped; };
+  const auto stopped = [this]() RW_REQUIRES(shared_->mutex) { return shared_->stopped; };
   // Not wait_until: the far end of the clock overflows in it.
   const absl::Duration left = std::min(deadline.Left(), absl::Hours(24));
   return shared_->changed.wait_for(shared_->mutex, absl::ToChronoNanoseconds(left), stopped);
