@@ -210,6 +210,22 @@ admin_listen: "127.0.0.1:0"
 
         wait_for(f"step {step} of {build_id}", started, seconds)
 
+    def events(self, build_id):
+        """The build's events as they come, to its end; a dict for each, as protobuf's JSON has it."""
+        environment = dict(os.environ, ROOTWRIGHT_MASTER=self.master_address)
+        with subprocess.Popen(
+            [BIN / "rootwright", "--json", "build", "watch", build_id], stdout=subprocess.PIPE, cwd=self.folder, env=environment
+        ) as watch:
+            try:
+                for line in watch.stdout:
+                    yield json.loads(line).get("event", {})
+            finally:
+                watch.kill()
+
+    def cancel(self, build_id):
+        done = self.cli("build", "cancel", build_id)
+        assert done.returncode == 0, done.stderr
+
     def log(self, build_id, step):
         shown = self.cli("build", "log", build_id, step)
         assert shown.returncode == 0, shown.stderr
