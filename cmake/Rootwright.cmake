@@ -40,21 +40,31 @@ function(rootwright_test name)
                        ENVIRONMENT "ROOTWRIGHT_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};ROOTWRIGHT_SOURCE=${CMAKE_SOURCE_DIR}")
 endfunction()
 
+add_custom_target(fuzz_tests)
+
 # rootwright_fuzz(NAME SOURCE file LINK lib …)
-# A libFuzzer target with clang; with any other compiler a program that runs its arguments
-# and a fixed number of made-up inputs once, so that the suite always executes it.
+# With ROOTWRIGHT_FUZZ a libFuzzer target, labelled `fuzz`: ROOTWRIGHT_FUZZ_SECONDS over the kept corpus and over what
+# earlier runs of this build folder found. Otherwise a program, labelled `unit`, that runs the kept corpus and a
+# fixed number of made-up inputs once, so that the suite always executes it.
 function(rootwright_fuzz name)
   cmake_parse_arguments(ARG "" "SOURCE" "LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCE})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE rootwright_warnings ${ARG_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ROOTWRIGHT_FUZZ)
-    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzz_tests ${name})
+    set(found ${CMAKE_BINARY_DIR}/corpus/${name})
+    set(kept ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    file(MAKE_DIRECTORY ${found})
+    add_test(NAME ${name} COMMAND ${name} -max_total_time=${ROOTWRIGHT_FUZZ_SECONDS} -timeout=10 -verbosity=0
+                                          -print_final_stats=1 -artifact_prefix=${found}.crash- ${found} ${kept})
+    math(EXPR patience "${ROOTWRIGHT_FUZZ_SECONDS} + 120")
+    set_tests_properties(${name} PROPERTIES LABELS "fuzz" TIMEOUT ${patience})
   else()
     target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "unit" TIMEOUT 120)
   endif()
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "unit" TIMEOUT 120)
 endfunction()

@@ -30,3 +30,8 @@ if(ROOTWRIGHT_SANITIZE)
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
 endif()
+
+# libFuzzer finds its way by what the code under test runs through, so all of it is marked.
+if(ROOTWRIGHT_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
