@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,12 @@ class Program:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"{self.name} did not end in {seconds} s; its log:\n{self.tail()}") from None
+
+    def sanitizer_reports(self):
+        """What the sanitizers' builds of our programs found, if this is one."""
+        said = pathlib.Path(self.log).read_text(errors="replace")
+        found = re.search(r"^.*(Sanitizer: |runtime error: )", said, re.MULTILINE)
+        return [f"{self.name}: {said[found.start():][:8000]}"] if found else []
 
     def tail(self, size=4000):
         return pathlib.Path(self.log).read_text(errors="replace")[-size:]
@@ -172,10 +179,12 @@ admin_listen: "127.0.0.1:0"
 
     def cli(self, *words, timeout=600, **options):
         environment = dict(os.environ, ROOTWRIGHT_MASTER=self.master_address, NO_COLOR="1")
-        return subprocess.run(
+        done = subprocess.run(
             [BIN / "rootwright", *map(str, words)],
             env=environment, capture_output=True, text=True, timeout=timeout, cwd=self.folder, check=False, **options,
         )
+        assert "Sanitizer: " not in done.stderr and "runtime error: " not in done.stderr, done.stderr
+        return done
 
     def submit(self, *words):
         """Submits and does not wait; returns the build's id."""
@@ -299,6 +308,7 @@ admin_listen: "127.0.0.1:0"
                     program.end()
                 except AssertionError as error:
                     problems.append(str(error))
+                problems += program.sanitizer_reports()
         if self.libvirtd and self.libvirtd.running():
             for name in self.domains():
                 self.virsh("destroy", name, check=False)
