@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/build/limits.h"
 #include "base/file.h"
+#include "base/size_text.h"
 #include "base/status.h"
 
 namespace rootwright {

@@ -86,6 +86,9 @@ class Environment {
   virtual absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                      std::stop_token stop) = 0;
 
+  // A few words for people on what it is: "cortex-a57, 1 vCPU, emulated, domain rootwright-7f3a".
+  virtual std::string Describe() const = 0;
+
   // CPU time used so far, as the host counts it; tells silent from idle.
   virtual absl::StatusOr<absl::Duration> CpuTime() = 0;
 

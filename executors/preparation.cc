@@ -11,6 +11,9 @@
 namespace rootwright {
 namespace {
 
+// "sha256:" and eight digits.
+constexpr size_t kShortDigest = 15;
+
 class PrepareImage : public Step {
  public:
   explicit PrepareImage(Preparation& preparation) : preparation_(preparation) {}
@@ -24,7 +27,8 @@ class PrepareImage : public Step {
                                                            context.LogSink(), context.stop));
     context.reporter.Log(OutputStream::kStdout, absl::StrCat("image ", preparation_.image.name, " ",
                                                              preparation_.image.digest, "\n"));
-    return StepResult{};
+    return StepResult::Done(
+        absl::StrCat(preparation_.image.name, " ", preparation_.image.digest.substr(0, kShortDigest), "…"));
   }
 
  private:
@@ -68,7 +72,7 @@ class ReachEnvironment : public Step {
     }
     RW_RETURN_IF_ERROR(status);
     preparation_.reached = true;
-    return StepResult{};
+    return StepResult::Done(preparation_.environment->Describe());
   }
 
  private:

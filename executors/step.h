@@ -64,11 +64,18 @@ struct StepResult {
   int signal = 0;
   // "what failed: object: cause", set when it failed; shown to people as it is.
   std::string failure;
+  // One line for people on what the step came to, e.g. "9 packages asked"; may be empty.
+  std::string summary;
   // Of what the step ran, if known.
   absl::Duration cpu;
   int64_t peak_memory_bytes = 0;
 
   bool ok() const { return failure.empty(); }
+  static StepResult Done(std::string summary) {
+    StepResult result;
+    result.summary = std::move(summary);
+    return result;
+  }
   static StepResult Failed(std::string why, int exit_code = 1, int signal = 0) {
     StepResult result;
     result.failure = std::move(why);

@@ -8,6 +8,7 @@
 #include "agent/build/limits.h"
 #include "agent/build/proto_time.h"
 #include "base/log.h"
+#include "base/size_text.h"
 
 namespace rootwright {
 namespace {
@@ -74,7 +75,8 @@ void EventWriter::EnterState(v1::BuildState state) {
   CallIfBroken();
 }
 
-void EventWriter::StartStep(absl::string_view name, int index, int count, Place place) {
+void EventWriter::StartStep(absl::string_view name, int index, int count, Place place,
+                            const std::vector<std::string>& coming) {
   {
     MutexLock lock(mutex_);
     step_ = std::string(name);
@@ -91,6 +93,7 @@ void EventWriter::StartStep(absl::string_view name, int index, int count, Place 
     started->set_index(index);
     started->set_count(count);
     started->set_place(ToProto(place));
+    for (const std::string& each : coming) started->add_coming(each);
     Write(std::move(event));
   }
   CallIfBroken();

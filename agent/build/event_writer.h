@@ -27,7 +27,8 @@ class EventWriter : public StepReporter {
   EventWriter(BuildJournal& journal, const Clock& clock, int64_t log_limit, std::function<void()> on_broken);
 
   void EnterState(v1::BuildState state);
-  void StartStep(absl::string_view name, int index, int count, Place place);
+  void StartStep(absl::string_view name, int index, int count, Place place,
+                 const std::vector<std::string>& coming = {});
   // `event` has everything but step, wall and log.
   void FinishStep(v1::StepFinished event);
   void ArtifactReady(const v1::Artifact& artifact);

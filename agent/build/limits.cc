@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "agent/build/proto_time.h"
+#include "base/size_text.h"
 #include "base/status.h"
 
 namespace rootwright {
@@ -89,14 +90,6 @@ std::string LengthText(absl::Duration length) {
   if (seconds >= 2 * 60 && static_cast<int64_t>(seconds) % 60 == 0)
     return absl::StrFormat("%g min", seconds / 60);
   return absl::StrFormat("%g s", seconds);
-}
-
-std::string SizeText(int64_t bytes) {
-  const auto size = static_cast<double>(bytes);
-  if (bytes >= int64_t{1} << 30) return absl::StrFormat("%.1f GiB", size / (1 << 30));
-  if (bytes >= 1 << 20) return absl::StrFormat("%.0f MiB", size / (1 << 20));
-  if (bytes >= 1 << 10) return absl::StrFormat("%.0f KiB", size / (1 << 10));
-  return absl::StrFormat("%d bytes", bytes);
 }
 
 }  // namespace rootwright

@@ -36,7 +36,5 @@ absl::Status CheckLimits(const BuildLimits& limits, const BuildLimits& maximum);
 
 // For people: "2 h", "20 min", "90 s", "0.5 s".
 std::string LengthText(absl::Duration length);
-// For people: "1.5 GiB", "200 MiB", "12 bytes".
-std::string SizeText(int64_t bytes);
 
 }  // namespace rootwright

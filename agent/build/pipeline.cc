@@ -18,7 +18,10 @@ Ending Pipeline::Run(const std::vector<Step*>& steps, const BeforeStep& before) 
     Step& step = *steps[i];
     watchdog_.SetStepPlace(step.place());
     const Instant start = clock_.Now();
-    writer_.StartStep(step.name(), static_cast<int>(i) + 1, static_cast<int>(steps.size()), step.place());
+    std::vector<std::string> coming;
+    for (size_t next = 1; i == 0 && next < steps.size(); ++next) coming.push_back(steps[next]->name());
+    writer_.StartStep(step.name(), static_cast<int>(i) + 1, static_cast<int>(steps.size()), step.place(),
+                      coming);
     Ending ending = RunStep(step);
     watchdog_.SetStepPlace(Place::kHost);
     routine_.StepEnded(step.name(), Since(start, clock_.Now()));
@@ -40,6 +43,7 @@ Ending Pipeline::RunStep(Step& step) {
   if (result.ok()) {
     finished.set_exit_code(result->exit_code);
     finished.set_signal(result->signal);
+    finished.set_summary(result->summary);
     if (result->cpu > absl::ZeroDuration()) *finished.mutable_cpu() = ToProto(result->cpu);
     finished.set_peak_memory_bytes(result->peak_memory_bytes);
     peak_memory_bytes_ = std::max(peak_memory_bytes_, result->peak_memory_bytes);

@@ -1,6 +1,7 @@
 #include "agent/build/slots.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/size_text.h"
 #include "base/status.h"
 
 namespace rootwright {

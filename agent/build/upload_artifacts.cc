@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/size_text.h"
 #include "base/status.h"
 
 namespace rootwright {
@@ -16,13 +18,16 @@ class UploadArtifacts : public Step {
   Place place() const override { return Place::kHost; }
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    int64_t bytes = 0;
     for (const ArtifactFile& file : routine_.artifacts()) {
       const auto progress = [&](const ProgressUpdate& update) { context.reporter.Progress(update); };
       RW_RETURN_IF_ERROR(publisher_.Publish(lease_.build_id(), lease_.lease_id(), file, progress,
                                             context.deadline, context.stop));
       writer_.ArtifactReady(ToProto(file));
+      bytes += file.size_bytes;
     }
-    return StepResult();
+    if (routine_.artifacts().empty()) return StepResult::Done("nothing to give back");
+    return StepResult::Done(absl::StrCat(routine_.artifacts().size(), " files, ", SizeText(bytes)));
   }
 
  private:

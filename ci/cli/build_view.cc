@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/size_text.h"
 #include "ci/cli/units.h"
 
 namespace rootwright::cli {
@@ -16,13 +17,6 @@ namespace {
 constexpr int kTimeEnd = 36;  // column at which a step's time ends
 constexpr std::array<const char*, 10> kSpinner = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
 constexpr size_t kWarningsShown = 3;
-
-// The steps of a root filesystem build (docs/architecture.md), to name those to come. An
-// agent that knows others only makes this list useless, not wrong: see ComingLine.
-constexpr std::array<const char*, 13> kRootfsSteps = {
-    "prepare_image",      "setup_environment", "reach_environment", "fetch_specs",  "parse_packages",
-    "translate_packages", "pre_install",       "install_packages",  "post_install", "clean_up",
-    "archive_rootfs",     "pack_rootfs",       "upload_artifacts"};
 
 }  // namespace
 
@@ -64,7 +58,7 @@ std::string ProgressText(const v1::StepProgress& progress) {
 }
 
 std::string PlanText(const v1::PlanReady& plan) {
-  return absl::StrCat(plan.packages(), " packages, ", FormatBytes(plan.download_bytes()), " to fetch");
+  return absl::StrCat(plan.packages(), " packages, ", SizeText(plan.download_bytes()), " to fetch");
 }
 
 std::vector<Line> WaitingLines(const std::string& build_id, const v1::ExplainPendingResponse& why) {
@@ -114,6 +108,7 @@ void BuildView::ApplyBuild(const v1::Build& build) {
 
 void BuildView::BeginAttempt(int attempt) {
   steps_.clear();
+  coming_.clear();
   warnings_.clear();
   build_.set_attempt(attempt);
 }
@@ -126,7 +121,8 @@ void BuildView::ApplyEvent(const v1::BuildEvent& event) {
       build_.set_state(event.state_changed().state());
       break;
     case v1::BuildEvent::kStepStarted:
-      step_count_ = event.step_started().count();
+      for (const std::string& step : event.step_started().coming()) coming_.push_back(Printable(step));
+      if (!coming_.empty() && coming_.front() == event.step_started().step()) coming_.pop_front();
       steps_.push_back(
           {event.step_started().step(), v1::STEP_STATE_RUNNING, TimeOf(event.time()), {}, {}, {}});
       break;
@@ -137,7 +133,8 @@ void BuildView::ApplyEvent(const v1::BuildEvent& event) {
       if (Step* step = Find(event.step_finished().step())) {
         step->state = event.step_finished().state();
         step->wall = DurationOf(event.step_finished().wall());
-        if (step->state == v1::STEP_STATE_FAILED) step->note = event.step_finished().reason();
+        const bool failed = step->state == v1::STEP_STATE_FAILED;
+        step->note = failed ? event.step_finished().reason() : event.step_finished().summary();
       }
       break;
     case v1::BuildEvent::kSourceResolved:
@@ -194,15 +191,9 @@ Line BuildView::StepLine(const Step& step, absl::Time now) const {
 }
 
 Line BuildView::ComingLine() const {
-  const size_t begun = steps_.size();
-  if (step_count_ <= static_cast<int>(begun) || build_.state() == v1::BUILD_STATE_FINISHED) return Line();
+  if (coming_.empty() || build_.state() == v1::BUILD_STATE_FINISHED) return Line();
   if (!steps_.empty() && steps_.back().state == v1::STEP_STATE_FAILED) return Line();
-  const bool known = build_.request().has_rootfs() && step_count_ == static_cast<int>(kRootfsSteps.size()) &&
-                     begun > 0 && steps_.back().name == kRootfsSteps[begun - 1];
-  const std::string coming =
-      known ? absl::StrJoin(kRootfsSteps.begin() + static_cast<long>(begun), kRootfsSteps.end(), " · ")
-            : absl::StrCat(step_count_ - static_cast<int>(begun), " more");
-  return Line("    ").Add(coming, Tone::kFaint);
+  return Line("    ").Add(absl::StrJoin(coming_, " · "), Tone::kFaint);
 }
 
 void BuildView::AppendWaiting(std::vector<Line>& lines) const {

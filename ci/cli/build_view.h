@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,7 +55,8 @@ class BuildView {
   v1::Build build_;
   std::optional<v1::ExplainPendingResponse> why_;
   std::vector<Step> steps_;
-  int step_count_ = 0;
+  // Names of the steps that have not begun.
+  std::deque<std::string> coming_;
   std::vector<std::string> warnings_;
   // Why there is a further attempt.
   std::string last_attempt_;

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/size_text.h"
 #include "base/status.h"
 #include "base/subprocess.h"
 #include "ci/cli/download.h"
@@ -141,8 +142,8 @@ absl::StatusOr<ExitCode> ArtifactGet(Session& session) {
   RW_ASSIGN_OR_RETURN(options.reconnect_for, ReconnectTime(session));
   if (session.error.is_terminal() && !session.json) {
     options.on_progress = [&](const v1::Artifact& artifact, int64_t bytes) {
-      session.error.Write(absl::StrCat("\r  ", artifact.name(), "  ", FormatBytes(bytes), " of ",
-                                       FormatBytes(artifact.size_bytes()), "\x1b[K",
+      session.error.Write(absl::StrCat("\r  ", artifact.name(), "  ", SizeText(bytes), " of ",
+                                       SizeText(artifact.size_bytes()), "\x1b[K",
                                        bytes == artifact.size_bytes() ? "\r\x1b[K" : ""));
     };
   }
@@ -157,7 +158,7 @@ absl::StatusOr<ExitCode> ArtifactGet(Session& session) {
       line["downloaded"] = {{"name", artifact.name()}, {"path", path.string()}};
       session.out.Write(line.dump() + "\n");
     } else {
-      session.out.Write(absl::StrCat(path.string(), "  ", FormatBytes(artifact.size_bytes()),
+      session.out.Write(absl::StrCat(path.string(), "  ", SizeText(artifact.size_bytes()),
                                      "  sha256:", artifact.sha256(), "\n"));
     }
   }

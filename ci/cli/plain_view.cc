@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/size_text.h"
 #include "ci/cli/build_view.h"
 #include "ci/cli/units.h"
 
@@ -82,7 +83,7 @@ void PlainView::ApplyEvent(const v1::BuildEvent& event, std::vector<Line>& lines
     case v1::BuildEvent::kArtifactReady:
       lines.push_back(
           Begin(time).Add(absl::StrCat("  ", Printable(event.artifact_ready().artifact().name()), "  ",
-                                       FormatBytes(event.artifact_ready().artifact().size_bytes()))));
+                                       SizeText(event.artifact_ready().artifact().size_bytes()))));
       break;
     default:
       break;
@@ -107,6 +108,7 @@ void PlainView::ApplyFinished(const v1::BuildEvent& event, std::vector<Line>& li
   Line line = Begin(TimeOf(event.time()));
   line.Add(good ? "✓" : "✗", good ? Tone::kGood : Tone::kBad);
   line.Add(absl::StrCat(" ", Printable(step.step()), "  ", DurationText(DurationOf(step.wall()))));
+  if (!step.summary().empty()) line.Add("  ").Add(Printable(step.summary()));
   if (!step.reason().empty()) line.Add("  ").Add(Printable(step.reason()), good ? Tone::kPlain : Tone::kBad);
   lines.push_back(std::move(line));
 }

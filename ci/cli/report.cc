@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/size_text.h"
 #include "ci/cli/build_view.h"
 #include "ci/cli/units.h"
 
@@ -54,7 +55,7 @@ std::string ResourceText(const v1::Build& build) {
     cpu += DurationOf(step.cpu());
   }
   std::vector<std::string> parts;
-  if (peak > 0) parts.push_back(absl::StrCat("peak memory ", FormatBytes(peak)));
+  if (peak > 0) parts.push_back(absl::StrCat("peak memory ", SizeText(peak)));
   if (cpu > absl::ZeroDuration()) parts.push_back(absl::StrCat("CPU ", DurationText(cpu)));
   return absl::StrJoin(parts, ", ");
 }
@@ -88,7 +89,7 @@ void AppendArtifacts(const v1::Build& build, const std::map<std::string, std::st
   for (const v1::Artifact& artifact : build.artifacts()) width = std::max(width, artifact.name().size());
   for (const v1::Artifact& artifact : build.artifacts()) {
     Line line(absl::StrCat("  ", Printable(artifact.name())));
-    const std::string size = FormatBytes(artifact.size_bytes());
+    const std::string size = SizeText(artifact.size_bytes());
     line.To(static_cast<int>(width) + 14 - static_cast<int>(size.size())).Add(size);
     line.Add(absl::StrCat("  sha256:", Printable(artifact.sha256().substr(0, 12)), "…"));
     const auto file = files.find(artifact.name());
@@ -128,8 +129,9 @@ void AppendSteps(const v1::Build& build, absl::Time now, std::vector<Line>& line
     const std::string wall =
         DurationText(running ? now - TimeOf(step.started_at()) : DurationOf(step.wall()));
     line.To(36 - static_cast<int>(wall.size())).Add(wall);
-    if (step.peak_memory_bytes() > 0) line.To(40).Add(FormatBytes(step.peak_memory_bytes()));
-    if (step.log_bytes() > 0) line.To(52).Add(absl::StrCat("log ", FormatBytes(step.log_bytes())));
+    if (step.peak_memory_bytes() > 0) line.To(40).Add(SizeText(step.peak_memory_bytes()));
+    if (step.log_bytes() > 0) line.To(52).Add(absl::StrCat("log ", SizeText(step.log_bytes())));
+    if (!step.summary().empty()) line.To(68).Add(Printable(step.summary()));
     if (!step.reason().empty()) line.To(68).Add(Printable(step.reason()), tone);
     lines.push_back(std::move(line));
   }
@@ -236,7 +238,7 @@ std::vector<Line> BuildTable(const std::vector<v1::Build>& builds, absl::Time no
 std::vector<Line> ArtifactTable(const std::vector<v1::Artifact>& artifacts) {
   std::vector<std::vector<std::string>> rows = {{"NAME", "SIZE", "TYPE", "SHA256"}};
   for (const v1::Artifact& artifact : artifacts) {
-    rows.push_back({Printable(artifact.name()), FormatBytes(artifact.size_bytes()),
+    rows.push_back({Printable(artifact.name()), SizeText(artifact.size_bytes()),
                     Printable(artifact.media_type()), Printable(artifact.sha256())});
   }
   return Table(rows);
@@ -269,8 +271,8 @@ std::vector<Line> AgentLines(const v1::Agent& agent, absl::TimeZone zone) {
   row("targets", TargetText(agent, true));
   row("labels", LabelText(can.labels()));
   row("slots", absl::StrCat(agent.free_slots(), " of ", can.slots(), " free"));
-  row("host", absl::StrCat(can.cpus(), " CPUs, ", FormatBytes(can.memory_bytes()), " memory, ",
-                           FormatBytes(can.disk_bytes()), " disk"));
+  row("host", absl::StrCat(can.cpus(), " CPUs, ", SizeText(can.memory_bytes()), " memory, ",
+                           SizeText(can.disk_bytes()), " disk"));
   if (agent.has_connected_at()) row("connected", TimeText(agent.connected_at(), zone));
   if (agent.has_last_heard_at()) row("last heard", TimeText(agent.last_heard_at(), zone));
   row("builds", absl::StrJoin(agent.build_ids(), " "));

@@ -109,18 +109,6 @@ absl::StatusOr<absl::Duration> ParseTimeSpan(absl::string_view text) {
   return absl::Milliseconds(std::llround(seconds * 1000));
 }
 
-std::string FormatBytes(int64_t bytes) {
-  if (bytes < 1024) return absl::StrCat(bytes, " B");
-  constexpr std::array<const char*, 4> kNames = {"KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes) / kKibi;
-  size_t unit = 0;
-  while (value >= 1023.95 && unit + 1 < kNames.size()) {
-    value /= kKibi;
-    ++unit;
-  }
-  return absl::StrFormat("%.1f %s", value, kNames[unit]);
-}
-
 std::string DurationText(absl::Duration duration) {
   if (duration < absl::ZeroDuration()) duration = absl::ZeroDuration();
   const int64_t tenths = (absl::ToInt64Milliseconds(duration) + 50) / 100;

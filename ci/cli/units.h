@@ -7,7 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
-// Sizes and times as people write and read them.
+// Sizes as people write them, times as they write and read them.
 namespace rootwright::cli {
 
 // "1GiB", "512 MiB", "64k", "1.5G", "1000000": binary units whether or not the "i" stands
@@ -18,9 +18,6 @@ absl::StatusOr<int64_t> ParseBytes(absl::string_view text);
 // "90s", "1h30m", "250ms", "2d", "7200" (seconds). InvalidArgument for anything else, for
 // negative times and for more than a year.
 absl::StatusOr<absl::Duration> ParseTimeSpan(absl::string_view text);
-
-// "9.4 KiB", "48.1 MiB", "612 B".
-std::string FormatBytes(int64_t bytes);
 
 // "0.4 s", "41.2 s", "1 m 34 s", "2 h 03 m", "3 d 04 h".
 std::string DurationText(absl::Duration duration);

@@ -131,6 +131,7 @@ absl::Status BuildTracker::TakeStepFinished(const v1::BuildEvent& event) {
   step->set_signal(finished.signal());
   step->set_peak_memory_bytes(finished.peak_memory_bytes());
   step->set_reason(finished.reason());
+  step->set_summary(finished.summary());
   if (finished.has_wall()) *step->mutable_wall() = finished.wall();
   if (finished.has_cpu()) *step->mutable_cpu() = finished.cpu();
   return absl::OkStatus();

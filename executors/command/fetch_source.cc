@@ -1,5 +1,6 @@
 #include <system_error>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "executors/command/command_steps.h"
 
@@ -25,7 +26,7 @@ class FetchSourceStep : public Step {
     }
     RW_ASSIGN_OR_RETURN(state_.source, std::move(fetched));
     context.reporter.SourceResolved(state_.source.commit, state_.source.commit_time);
-    return StepResult{};
+    return StepResult::Done(absl::StrCat("commit ", state_.source.commit.substr(0, 12)));
   }
 
  private:

@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "base/size_text.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "executors/qemu/domain_xml.h"
@@ -67,11 +68,6 @@ absl::StatusOr<int64_t> SizeOf(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::string FormatBytes(int64_t bytes) {
-  if (bytes < 1024 * kMiB) return absl::StrFormat("%.1f MiB", static_cast<double>(bytes) / kMiB);
-  return absl::StrFormat("%.1f GiB", static_cast<double>(bytes) / (1024 * kMiB));
-}
-
 absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage& image, Deadline deadline) {
   if (socket().string().size() > kMaxSocketPath) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -84,7 +80,7 @@ absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage&
   RW_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_));
   if (free < needed) {
     return absl::ResourceExhaustedError(absl::StrCat("make the machine's files: ", folder_.string(), ": ",
-                                                     FormatBytes(needed), " needed, ", FormatBytes(free),
+                                                     SizeText(needed), " needed, ", SizeText(free),
                                                      " free: free some, or let the build write less"));
   }
   RW_RETURN_IF_ERROR(LetPass(folder_));

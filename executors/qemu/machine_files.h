@@ -49,7 +49,4 @@ class MachineFiles {
   const std::filesystem::path folder_;
 };
 
-// "1.5 GiB"; for figures in messages.
-std::string FormatBytes(int64_t bytes);
-
 }  // namespace rootwright

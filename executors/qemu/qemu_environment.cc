@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/size_text.h"
 #include "base/status.h"
 #include "executors/qemu/change_archive.h"
 #include "executors/qemu/machine_process.h"
@@ -37,8 +38,7 @@ absl::Status CheckSpec(const EnvironmentSpec& spec) {
     return refuse(absl::StrCat(spec.vcpus, " virtual CPUs: 1 to ", kMaxVcpus, " are possible"));
   }
   if (spec.memory_bytes < kMinMemory) {
-    return refuse(
-        absl::StrCat(FormatBytes(spec.memory_bytes), " of memory: it needs ", FormatBytes(kMinMemory)));
+    return refuse(absl::StrCat(SizeText(spec.memory_bytes), " of memory: it needs ", SizeText(kMinMemory)));
   }
   if (spec.disk_bytes <= 0) return refuse("no disk space");
   if (!spec.work_folder.is_absolute()) return refuse("the work folder is not an absolute path");
@@ -260,6 +260,12 @@ absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive
   if (!size.ok())
     return Annotate(Explain(size.status(), stop), absl::StrCat("export changes of ", domain_.name));
   return CopyChangeArchive(files_.out_disk(), *size, archive);
+}
+
+std::string QemuEnvironment::Describe() const {
+  const bool kvm = domain_.accelerator == DomainSpec::Accelerator::kKvm;
+  return absl::StrCat(domain_.cpu_model, ", ", domain_.vcpus, " vCPU, ", kvm ? "KVM" : "emulated",
+                      ", domain ", domain_.name);
 }
 
 absl::StatusOr<absl::Duration> QemuEnvironment::CpuTime() { return connection_->DomainCpuTime(domain_.name); }

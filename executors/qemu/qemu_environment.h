@@ -43,6 +43,7 @@ class QemuEnvironment : public Environment {
                                          Deadline deadline, std::stop_token stop) override;
   absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                              std::stop_token stop) override;
+  std::string Describe() const override;
   absl::StatusOr<absl::Duration> CpuTime() override;
   absl::Status End(absl::Duration grace) override;
   void Kill() override;

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "archive/overlay_changes.h"
+#include "base/size_text.h"
 #include "base/status.h"
 #include "executors/rootfs/rootfs_steps.h"
 
@@ -27,10 +28,8 @@ class ArchiveRootfs : public Step {
     std::error_code ignored;
     std::filesystem::remove(state_.paths.changes(), ignored);
     state_.archived = true;
-    context.reporter.Log(OutputStream::kStdout,
-                         absl::StrCat(changes.written, " entries changed, ", changes.removed, " removed, ",
-                                      changes.content_bytes >> 20, " MiB\n"));
-    return StepResult{};
+    return StepResult::Done(absl::StrCat(changes.written, " entries changed, ", changes.removed, " removed, ",
+                                         SizeText(changes.content_bytes)));
   }
 
   absl::Status Verify(StepContext&) override {

@@ -6,6 +6,7 @@
 #include "archive/pack.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/size_text.h"
 #include "base/status.h"
 #include "executors/rootfs/manifest.h"
 #include "executors/rootfs/rootfs_steps.h"
@@ -80,7 +81,8 @@ class PackRootfs : public Step {
     absl::StrAppend(&sums, state_.artifacts.back().sha256, "  manifest.json\n");
     RW_RETURN_IF_ERROR(AddText("SHA256SUMS", sums, "text/plain"));
     context.reporter.Log(OutputStream::kStdout, sums);
-    return StepResult{};
+    const ArtifactFile& first = state_.artifacts.front();
+    return StepResult::Done(absl::StrCat(first.name, ", ", SizeText(first.size_bytes)));
   }
 
   absl::Status PackOne(PackFormat format, StepContext& context) {

@@ -3,11 +3,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/size_text.h"
 #include "base/status.h"
 #include "executors/rootfs/rootfs_steps.h"
 
 namespace rootwright {
 namespace {
+
+constexpr size_t kShortCommit = 12;
 
 class FetchSpecs : public Step {
  public:
@@ -29,7 +32,7 @@ class FetchSpecs : public Step {
     RW_ASSIGN_OR_RETURN(state_.source, std::move(fetched));
     state_.source_date = state_.request.source_date.value_or(state_.source.commit_time);
     context.reporter.SourceResolved(state_.source.commit, state_.source.commit_time);
-    return StepResult{};
+    return StepResult::Done(absl::StrCat("commit ", state_.source.commit.substr(0, kShortCommit)));
   }
 
  private:
@@ -51,9 +54,7 @@ class ParsePackages : public Step {
                                              others == 0 ? "" : absl::StrCat(" (and ", others, " more)")));
     }
     state_.specification = std::move(parsed.specification);
-    context.reporter.Log(OutputStream::kStdout,
-                         absl::StrCat(state_.specification.packages.size(), " packages asked\n"));
-    return StepResult{};
+    return StepResult::Done(absl::StrCat(state_.specification.packages.size(), " packages asked"));
   }
 
  private:
@@ -86,7 +87,8 @@ class TranslatePackages : public Step {
     }
     context.reporter.PlanReady(static_cast<int>(state_.plan.packages.size()), download_bytes,
                                installed_bytes);
-    return StepResult{};
+    return StepResult::Done(
+        absl::StrCat(state_.plan.packages.size(), " to install, ", SizeText(download_bytes), " of packages"));
   }
 
  private:

@@ -62,6 +62,8 @@ TEST_F(DiskTest, Ext4HoldsNothingElse) {
 }
 
 TEST_F(DiskTest, Ext4IsTheSameForTheSameFolder) {
+  // The first reading of fresh files changes their access times, which are in the image.
+  ASSERT_TRUE(MakeImage(64 * kMiB).ok());
   ASSERT_TRUE(MakeImage(64 * kMiB).ok());
   const std::string first = Sha256::OfFile(image()).value();
   ASSERT_TRUE(MakeImage(64 * kMiB).ok());

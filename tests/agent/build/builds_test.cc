@@ -73,7 +73,7 @@ TEST_F(BuildsTest, RefusesWithFiguresWhatTheHostCannotCarry) {
   free_disk_ = 200 << 20;
   const absl::Status disk = builds_.Take(LeaseOf("a"));
   EXPECT_TRUE(absl::IsResourceExhausted(disk));
-  EXPECT_THAT(std::string(disk.message()), HasSubstr("200 MiB free in the work folder, 8.0 GiB asked"));
+  EXPECT_THAT(std::string(disk.message()), HasSubstr("200.0 MiB free in the work folder, 8.0 GiB asked"));
   free_disk_ = int64_t{100} << 30;
   auto big = LeaseOf("a");
   big.mutable_request()->mutable_limits()->set_memory_bytes(int64_t{8} << 30);

@@ -55,6 +55,7 @@ class FakeEnvironment : public Environment {
     return "/";
   }
   absl::Status ExportChanges(const std::filesystem::path&, Deadline, std::stop_token) override { return {}; }
+  std::string Describe() const override { return "fake"; }
   absl::StatusOr<absl::Duration> CpuTime() override {
     MutexLock lock(mutex_);
     return cpu_;

@@ -51,7 +51,7 @@ TEST(BuildView, BeginsAnewWithNextAttempt) {
   story.Build(
       "state: BUILD_STATE_QUEUED attempt: 1 infrastructure_error { message: 'boot: guest: kernel panic' }");
   story.Build("state: BUILD_STATE_LEASED attempt: 2 agent: 'builder-2' started_at { seconds: 1000000050 }");
-  story.Event("step_started { step: 'prepare_image' index: 1 count: 13 }", 2);
+  story.Event("step_started { step: 'fetch_specs' index: 1 count: 13 coming: 'parse_packages' }", 2);
   ExpectGolden("view_again.txt", Picture(story));
 }
 
@@ -76,11 +76,17 @@ TEST(BuildView, ShowsWarningsAndNotice) {
   ExpectGolden("view_notice.txt", Picture(story, 40, "! the link to the master is lost"));
 }
 
-TEST(BuildView, CountsStepsThatItCannotName) {
+TEST(BuildView, NamesTheStepsToComeAndWhatEachCameTo) {
   Story story;
   story.Build("state: BUILD_STATE_RUNNING attempt: 1");
-  story.Event("step_started { step: 'run_command' index: 1 count: 4 }");
-  EXPECT_NE(Picture(story).find("    3 more\n"), std::string::npos);
+  story.Event(
+      "step_started { step: 'fetch_source' index: 1 count: 3 coming: 'run_command' coming: 'collect' }");
+  EXPECT_NE(Picture(story).find("    run_command · collect\n"), std::string::npos);
+  story.Event("step_finished { step: 'fetch_source' state: STEP_STATE_SUCCEEDED summary: 'commit 12ab' }");
+  story.Event("step_started { step: 'run_command' index: 2 count: 3 }");
+  const std::string picture = Picture(story);
+  EXPECT_NE(picture.find("   commit 12ab\n"), std::string::npos) << picture;
+  EXPECT_NE(picture.find("\n    collect\n"), std::string::npos) << picture;
 }
 
 }  // namespace

@@ -35,13 +35,6 @@ TEST(ParseTimeSpan, RefusesWhatIsNoTime) {
   }
 }
 
-TEST(FormatBytes, ChoosesUnit) {
-  EXPECT_EQ(FormatBytes(612), "612 B");
-  EXPECT_EQ(FormatBytes(9600), "9.4 KiB");
-  EXPECT_EQ(FormatBytes((1 << 20) - 1), "1.0 MiB");
-  EXPECT_EQ(FormatBytes(int64_t{5} << 40), "5.0 TiB");
-}
-
 TEST(DurationText, ChoosesUnit) {
   EXPECT_EQ(DurationText(absl::Milliseconds(-5)), "0.0 s");
   EXPECT_EQ(DurationText(absl::Milliseconds(41234)), "41.2 s");
