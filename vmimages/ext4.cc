@@ -61,7 +61,8 @@ absl::Status MakeExt4(const std::filesystem::path& folder, const std::filesystem
                                absl::StrCat(size_bytes / 1024, "k")}};
   spec.environment = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
                       {"LC_ALL", "C.UTF-8"},
-                      // Time stamps of the file system itself, mke2fs and debugfs alike; those of files come from the files.
+                      // Time stamps of the file system itself, for both programs; those of files come
+                      // from the files.
                       {"E2FSPROGS_FAKE_TIME", "1"}};
   RW_ASSIGN_OR_RETURN(const SubprocessResult result, RunSubprocess(spec, deadline, stop));
   if (result.ok()) {
