@@ -48,6 +48,9 @@ absl::StatusOr<v1::QueryArtifactResponse> ArtifactIntake::Query(const v1::QueryA
   if (artifacts_.Has(request.artifact())) {
     RW_RETURN_IF_ERROR(Record(request.build_id(), request.lease_id(), request.artifact()));
     response.set_complete(true);
+  } else {
+    // Before a byte of it is sent.
+    RW_RETURN_IF_ERROR(artifacts_.Admit(request.build_id(), request.artifact()));
   }
   response.set_committed_bytes(artifacts_.Committed(request.build_id(), request.artifact()));
   return response;
@@ -67,6 +70,13 @@ absl::StatusOr<v1::UploadArtifactResponse> ArtifactIntake::End(const v1::UploadA
   v1::UploadArtifactResponse response;
   response.set_committed_bytes(upload.committed());
   return response;
+}
+
+void ArtifactIntake::Tick() {
+  artifacts_.RemoveParts([this](absl::string_view build_id) {
+    Turn turn(farm_);
+    return turn.Find(build_id) == nullptr;
+  });
 }
 
 }  // namespace rootwright::master

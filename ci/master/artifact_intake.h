@@ -23,6 +23,9 @@ class ArtifactIntake {
   absl::StatusOr<v1::UploadArtifactResponse> End(const v1::UploadArtifactRequest& first,
                                                  ArtifactUpload& upload);
 
+  // Now and then: removes what came of artifacts whose builds are over.
+  void Tick();
+
  private:
   absl::Status CheckLease(const std::string& build_id, const std::string& lease_id);
   absl::Status Record(const std::string& build_id, const std::string& lease_id, const v1::Artifact& artifact);

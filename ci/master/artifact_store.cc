@@ -11,6 +11,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "base/size_text.h"
 #include "base/status.h"
 
 namespace rootwright::master {
@@ -132,13 +134,23 @@ int64_t ArtifactStore::Committed(const std::string& build_id, const v1::Artifact
                        : SizeOf(PartPath(absl::StrCat(build_id, "-", artifact.sha256())));
 }
 
+absl::Status ArtifactStore::Admit(const std::string& build_id, const v1::Artifact& artifact) const {
+  const std::string what = absl::StrCat("upload artifact: ", artifact.name(), ": ");
+  // Another attempt would make the same.
+  if (artifact.size_bytes() > max_bytes_) {
+    return absl::FailedPreconditionError(absl::StrCat(what, SizeText(artifact.size_bytes()),
+                                                      ", the master takes at most ", SizeText(max_bytes_)));
+  }
+  RW_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_));
+  if (artifact.size_bytes() - Committed(build_id, artifact) <= free - kSpareBytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(what, SizeText(artifact.size_bytes()),
+                                                   " do not fit, the master's disk has ", SizeText(free),
+                                                   " free and keeps ", SizeText(kSpareBytes), " of it"));
+}
+
 absl::StatusOr<std::unique_ptr<ArtifactUpload>> ArtifactStore::Open(const std::string& build_id,
                                                                     const v1::Artifact& artifact) {
-  if (artifact.size_bytes() > max_bytes_) {
-    return absl::ResourceExhaustedError(absl::StrCat("upload artifact: ", artifact.name(), ": ",
-                                                     artifact.size_bytes(),
-                                                     " bytes, the master takes at most ", max_bytes_));
-  }
+  RW_RETURN_IF_ERROR(Admit(build_id, artifact));
   std::string part = absl::StrCat(build_id, "-", artifact.sha256());
   {
     MutexLock lock(mutex_);
@@ -156,12 +168,6 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> ArtifactStore::Open(const std::s
   if (there > artifact.size_bytes()) {
     if (::ftruncate(upload->fd_.get(), 0) != 0) return ErrnoStatus(errno, "store artifact", path.string());
     there = 0;
-  }
-  RW_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_));
-  if (artifact.size_bytes() - there > free - kSpareBytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("upload artifact: ", artifact.name(), ": ", artifact.size_bytes(),
-                     " bytes do not fit, the master's disk has ", free, " free"));
   }
   RW_RETURN_IF_ERROR(HashFile(upload->fd_.get(), there, artifact.name(), upload->digest_));
   upload->committed_ = there;
@@ -181,6 +187,17 @@ absl::StatusOr<std::string> ArtifactStore::Read(const v1::Artifact& artifact, in
   if (got < 0) return ErrnoStatus(errno, "read artifact", path.string());
   data.resize(got);
   return data;
+}
+
+void ArtifactStore::RemoveParts(const std::function<bool(absl::string_view build_id)>& is_over) {
+  // Held meanwhile, so that no upload of a part begins.
+  MutexLock lock(mutex_);
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "uploads", error)) {
+    const std::string part = entry.path().filename().string();
+    if (busy_.count(part) != 0 || !is_over(part.substr(0, part.find('-')))) continue;
+    if (::unlink(entry.path().c_str()) == 0) spdlog::info("removed {}, its build is over", part);
+  }
 }
 
 void ArtifactStore::Release(const std::string& part) {

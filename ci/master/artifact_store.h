@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -54,12 +55,16 @@ class ArtifactStore {
   // InvalidArgument when name, size or digest break the contract.
   static absl::Status Check(const v1::Artifact& artifact);
   bool Has(const v1::Artifact& artifact) const;
+  // Whether it may come: FailedPrecondition when it is larger than any may be,
+  // ResourceExhausted when the disk is too full for what is missing of it.
+  absl::Status Admit(const std::string& build_id, const v1::Artifact& artifact) const;
   // How much of an unfinished upload is there.
   int64_t Committed(const std::string& build_id, const v1::Artifact& artifact) const;
-  // ResourceExhausted when it is too large or the disk too full; Unavailable while another upload of the same
-  // is under way.
+  // As Admit; Unavailable while another upload of the same is under way.
   absl::StatusOr<std::unique_ptr<ArtifactUpload>> Open(const std::string& build_id,
                                                        const v1::Artifact& artifact);
+  // Removes what came of artifacts that will not be gone on with: `is_over` says so of a build.
+  void RemoveParts(const std::function<bool(absl::string_view build_id)>& is_over);
   // Up to `max_bytes` from `offset`; empty at the end. NotFound when it is not there.
   absl::StatusOr<std::string> Read(const v1::Artifact& artifact, int64_t offset, int64_t max_bytes) const;
 

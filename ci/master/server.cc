@@ -122,9 +122,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   for (const char* service : {"AgentLinkService", "BuildService", "FleetService"}) {
     parts->server->GetHealthCheckService()->SetServingStatus(absl::StrCat("rootwright.v1.", service), true);
   }
-  parts->ticker = std::jthread(
-      [&sessions = parts->sessions, pause = options.times.heartbeat() / 4](std::stop_token stop) {
-        while (SleepFor(pause, stop).ok()) sessions.Tick();
+  parts->ticker =
+      std::jthread([parts = parts.get(), pause = options.times.heartbeat() / 4](std::stop_token stop) {
+        while (SleepFor(pause, stop).ok()) {
+          parts->sessions.Tick();
+          parts->intake.Tick();
+        }
       });
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
