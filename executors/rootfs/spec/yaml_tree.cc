@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 // Also declares what YAML::Parser reports to.
 #include <yaml-cpp/eventhandler.h>
@@ -139,7 +140,7 @@ class TreeBuilder : public YAML::EventHandler {
       level.key = std::move(node);
       level.has_key = true;
     } else {
-      level.node.entries.emplace_back(std::move(level.key), std::move(node));
+      level.node.entries.push_back({std::move(level.key), std::move(node)});
       level.has_key = false;
     }
   }

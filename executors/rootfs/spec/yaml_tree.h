@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -14,7 +13,7 @@ namespace rootwright {
 // duplicate keys from sight and grows as deep as its input.
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
-  using Entry = std::pair<YamlNode, YamlNode>;
+  struct Entry;
 
   Kind kind = Kind::kNull;
   // From 1, of the first character.
@@ -30,6 +29,11 @@ struct YamlNode {
   bool Is(Kind asked) const { return kind == asked; }
   // "a map", "a list", "a text", "nothing": for messages.
   const char* KindName() const;
+};
+
+struct YamlNode::Entry {
+  YamlNode key;
+  YamlNode value;
 };
 
 // The lines of a file, for showing them again.
