@@ -236,6 +236,19 @@ class HostIsAtFault(unittest.TestCase):
                 del farm.agents["builder-1"]
                 subprocess.run(["umount", small], check=True)
 
+    def test_agent_that_starts_before_libvirtd_offers_its_targets_later(self):
+        farm = Farm(agents=())
+        with farm:
+            farm.libvirtd.end()
+            farm.start_agent("builder-1")
+            self.assertEqual(farm.health("libvirt"), "NOT_SERVING")
+            build_id = farm.submit_command("uname", "-m")
+            self.assertIn("no agent offers target arm64", farm.cli("build", "show", build_id).stdout)
+            farm.start_libvirtd()
+            build = farm.finish(build_id)
+            self.assertEqual(build["outcome"], "OUTCOME_SUCCEEDED", build)
+            self.assertEqual(farm.health("libvirt"), "SERVING")
+
 
 if __name__ == "__main__":
     unittest.main()
