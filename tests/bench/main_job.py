@@ -183,8 +183,33 @@ def latency(farm, _folder, table):
     table.add("line in the guest to line at the CLI, p99", percentile(delays, 0.99), "ms", None, 50)
 
 
+def flood(_farm, _folder, table, size=200_000_000):
+    """On a farm of its own, as the peaks are to be those of this build."""
+    with Farm() as farm:
+        argv = ["build", "submit", "--no-download", "--log", "--log-limit", "256MiB", "--command", "--arch", "arm64"]
+        begun, seen = None, 0
+        with subprocess.Popen(
+            [BIN / "rootwright", "--master", farm.master_address, *argv, "--", "sh", "-c", f"yes {'0123456789' * 7} | head -c {size}"],
+            stdout=subprocess.PIPE, cwd=farm.folder,
+        ) as cli:
+            while piece := cli.stdout.read1(1 << 20):
+                # The lines before the log are a few hundred bytes.
+                if begun is None and seen > 1 << 16:
+                    begun = time.monotonic()
+                seen += len(piece)
+                if seen <= size:
+                    arrived = time.monotonic()
+        assert cli.returncode == 0 and seen >= size, f"exit {cli.returncode}, {seen} bytes"
+        took = step_walls(farm.newest_build())["run_command"]
+        alone = step_walls(farm.finish(farm.submit_command("sh", "-c", f"yes {'0123456789' * 7} | head -c {size} >/dev/null")))
+        table.add("200 MB of log, guest to CLI", size / (arrived - begun) / 1e6, "MB/s")
+        table.add("200 MB of log, the command's time against writing nowhere", took, "s", alone["run_command"])
+        table.add("200 MB of log, peak memory of the agent", peak_rss_mib(farm.agents["builder-1"].pid), "MiB", None, 64)
+        table.add("200 MB of log, peak memory of the master", peak_rss_mib(farm.master.pid), "MiB", None, 64)
+
+
 def main():
-    table = Table(__doc__.splitlines()[0], [boot, latency, example])
+    table = Table(__doc__.splitlines()[0], [boot, latency, flood, example])
     with tempfile.TemporaryDirectory(prefix="rootwright-bench-", dir="/var/tmp") as name, Farm() as farm:
         farm.finish(farm.submit_command("true"))  # makes the image when it is not there
         for part in table.parts:
