@@ -20,14 +20,14 @@ BIN = pathlib.Path(os.environ.get("ROOTWRIGHT_BIN", SOURCE / "build/dev/bin"))
 CACHE = pathlib.Path(os.environ.get("ROOTWRIGHT_CACHE", "/var/cache/rootwright"))
 
 
-def wait_for(what, condition, seconds=60):
+def wait_for(what, condition, seconds=60, pause=0.05):
     """Asks `condition` until it is true; returns what it gave."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.05)
+        time.sleep(pause)
     raise AssertionError(f"waited {seconds} s in vain for: {what}")
 
 

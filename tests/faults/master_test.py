@@ -93,9 +93,9 @@ class Master(unittest.TestCase):
     def test_master_killed_while_an_artifact_comes(self):
         # Not compressible, and told by the build itself.
         build_id = self.submit_file("head -c 60000000 /dev/urandom >x; sha256sum x")
-        for event in self.farm.events(build_id):
-            if event.get("stepProgress", {}).get("phase") == "uploading":
-                break
+        self.farm.wait_for_step(build_id, "collect_files")
+        # Events come too late for this.
+        wait_for("the first of its bytes", lambda: any(part.stat().st_size for part in self.parts()), 60, pause=0.001)
         self.farm.master.kill()
         self.assertEqual(len(self.parts()), 1, "it was whole already")
         self.farm.start_master()
