@@ -67,18 +67,19 @@ absl::Duration Watchdog::cpu() const {
 void Watchdog::Look() {
   writer_.FlushProgress();
   const Instant now = clock_.Now();
-  bool asked, late;
+  bool asked, late, timed_out;
   absl::Duration asked_for;
   Place place;
   {
     MutexLock lock(mutex_);
     asked = ending_.has_value();
+    timed_out = asked && ending_->outcome == v1::OUTCOME_TIMED_OUT;
     asked_for = Since(asked_at_, now);
     late = wall_deadline_.Passed(now);
     place = place_;
   }
   if (asked) {
-    if (asked_for < settings_.kill_grace) return;
+    if (timed_out && asked_for < settings_.kill_grace) return;
     MutexLock lock(environment_mutex_);
     if (environment_ != nullptr) environment_->Kill();
   } else if (late) {

@@ -17,14 +17,16 @@ namespace rootwright {
 struct WatchdogSettings {
   // Between two looks.
   absl::Duration tick = absl::Milliseconds(250);
-  // From asking a build to stop to killing its environment.
-  absl::Duration kill_grace = absl::Seconds(15);
+  // From asking a build that timed out to stop to killing its environment: longer than its command may take
+  // to end after TERM, so that its last words are in the log. No other ending waits.
+  absl::Duration kill_grace = absl::Seconds(8);
 };
 
-// Ends a build that was asked to end, ran out of its wall limit, or has been silent for too long: first by
-// the stop token, and by killing the environment when that does not help. The first cause counts and becomes
-// the ending. Silent is a step that works in the environment when neither output nor progress comes and the
-// environment uses less than a tenth of a CPU: an idle kernel under emulation is never wholly idle.
+// Ends a build that was asked to end, ran out of its wall limit, or has been silent for too long: by the stop
+// token, and by killing the environment, which holds nothing that anybody wants any more. The first cause
+// counts and becomes the ending. Silent is a step that works in the environment when neither output nor
+// progress comes and the environment uses less than a tenth of a CPU: an idle kernel under emulation is never
+// wholly idle.
 class Watchdog {
  public:
   Watchdog(const BuildLimits& limits, WatchdogSettings settings, const Clock& clock, EventWriter& writer);

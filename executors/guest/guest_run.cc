@@ -13,7 +13,7 @@ namespace {
 
 // Enough for a busy command while a frame is on its way; little enough to hold it back soon.
 constexpr uint32_t kWindow = 1 << 20;
-constexpr absl::Duration kTermGrace = absl::Seconds(5);
+constexpr absl::Duration kTermGrace = absl::Seconds(3);
 // An emulated machine on a busy host may take long even for this.
 constexpr absl::Duration kKillGrace = absl::Seconds(30);
 // A guest that says nothing is asked whether it is there; twelve times in vain mean no.

@@ -73,6 +73,10 @@ class FakeEnvironment : public Environment {
     MutexLock lock(mutex_);
     cpu_ += time;
   }
+  bool killed() {
+    MutexLock lock(mutex_);
+    return killed_;
+  }
   // Deaf to stops, as a hung machine is.
   absl::Status WaitUntilKilled() {
     MutexLock lock(mutex_);

@@ -61,6 +61,20 @@ TEST_F(WatchdogTest, OutputBreaksTheSilence) {
   EXPECT_FALSE(watchdog_.ending());
 }
 
+TEST_F(WatchdogTest, TimedOutCommandGetsAMomentForItsLastWords) {
+  watchdog_.End(TimedOut("wall limit"));
+  Pass(7, absl::ZeroDuration());
+  EXPECT_FALSE(environment_.killed());
+  Pass(1, absl::ZeroDuration());
+  EXPECT_TRUE(environment_.killed());
+}
+
+TEST_F(WatchdogTest, EnvironmentOfACancelledBuildIsKilledAtTheNextLook) {
+  watchdog_.End(Cancelled("by me"));
+  watchdog_.Look();
+  EXPECT_TRUE(environment_.killed());
+}
+
 TEST_F(WatchdogTest, StepsOnTheHostMayBeSilent) {
   watchdog_.SetStepPlace(Place::kHost);
   Pass(600, absl::ZeroDuration());
