@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <stop_token>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "agent/agent.h"
@@ -38,8 +41,25 @@ sigset_t BlockSignals() {
   return signals;
 }
 
-int CheckHost(const AgentConfig& config, Executor& machines, bool json) {
-  const HostReport report = InspectHost(config, machines, {});
+// Asks to stop when one of the signals, which are blocked, comes.
+class StopOnSignal {
+ public:
+  explicit StopOnSignal(const sigset_t& signals)
+      : waiter_([this, signals](const std::stop_token& over) {
+          constexpr timespec kLook = {.tv_sec = 0, .tv_nsec = 100'000'000};
+          while (!over.stop_requested()) {
+            if (sigtimedwait(&signals, nullptr, &kLook) > 0) stop_.request_stop();
+          }
+        }) {}
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  std::stop_source stop_;
+  std::jthread waiter_;
+};
+
+int CheckHost(const AgentConfig& config, Executor& machines, bool json, std::stop_token stop) {
+  const HostReport report = InspectHost(config, machines, std::move(stop));
   std::puts((json ? ToJson(report) : ToText(report)).c_str());
   const bool failed = std::any_of(report.checks.begin(), report.checks.end(), [](const HostCheck& check) {
     return check.result == HostCheck::Result::kFailed;
@@ -47,7 +67,7 @@ int CheckHost(const AgentConfig& config, Executor& machines, bool json) {
   return failed && !json ? kExitFailed : 0;
 }
 
-int MakeImage(Executor& machines, Architecture architecture) {
+int MakeImage(Executor& machines, Architecture architecture, std::stop_token stop) {
   std::string phase;
   const auto progress = [&](const ProgressUpdate& update) {
     if (std::exchange(phase, update.phase) != update.phase) std::printf("%s\n", update.phase.c_str());
@@ -56,7 +76,7 @@ int MakeImage(Executor& machines, Architecture architecture) {
   const auto log = [](OutputStream, absl::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stderr);
   };
-  const auto image = machines.PrepareImage(architecture, progress, log, {});
+  const auto image = machines.PrepareImage(architecture, progress, log, std::move(stop));
   if (!image.ok()) return Complain(image.status(), kExitFailed);
   std::printf("%s sha256:%s\n", image->name.c_str(), image->digest.c_str());
   return 0;
@@ -83,10 +103,14 @@ int main(int argc, char** argv) {
 
   auto host = MakeHostParts(*config);
   if (!host.ok()) return Complain(host.status(), kExitFailed);
-  if (options->action == AgentOptions::Action::kCheckHost)
-    return CheckHost(*config, *host->machines, options->json);
-  if (options->action == AgentOptions::Action::kMakeImage)
-    return MakeImage(*host->machines, options->architecture);
+  if (options->action == AgentOptions::Action::kCheckHost) {
+    const StopOnSignal stop(signals);
+    return CheckHost(*config, *host->machines, options->json, stop.token());
+  }
+  if (options->action == AgentOptions::Action::kMakeImage) {
+    const StopOnSignal stop(signals);
+    return MakeImage(*host->machines, options->architecture, stop.token());
+  }
 
   auto agent = Agent::Start(*config, *std::move(host));
   if (!agent.ok()) return Complain(agent.status(), kExitFailed);

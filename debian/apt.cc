@@ -37,6 +37,9 @@ std::string ErrorsOf(absl::string_view errors) {
   return lines.empty() ? "apt gave no reason" : absl::StrJoin(lines, "; ");
 }
 
+// apt leaves a component out that the suite does not have, and calls that a success.
+constexpr char kNoComponent[] = "doesn't have the component";
+
 absl::Status UpdateFailed(const SubprocessResult& result) {
   const std::string why = ErrorsOf(result.error_output);
   for (const char* sign : {"NO_PUBKEY", "is not signed", "signatures", "BADSIG", "EXPKEYSIG", "GPG error",
@@ -47,7 +50,8 @@ absl::Status UpdateFailed(const SubprocessResult& result) {
           Fault::kRemote);
     }
   }
-  if (absl::StrContains(why, "404") || absl::StrContains(why, "does not have a Release file")) {
+  if (absl::StrContains(why, "404") || absl::StrContains(why, "does not have a Release file") ||
+      absl::StrContains(why, kNoComponent)) {
     return WithFault(absl::NotFoundError(absl::StrCat("fetch the package index: ", why)), Fault::kRemote);
   }
   return WithFault(absl::UnavailableError(absl::StrCat("fetch the package index: ", why)), Fault::kRemote);
@@ -187,7 +191,7 @@ absl::Status Apt::Update(Deadline deadline, std::stop_token stop) {
   if (age >= absl::ZeroDuration() && age < kFresh) return absl::OkStatus();
   RW_ASSIGN_OR_RETURN(const SubprocessResult result,
                       state.Run({"apt-get", "update", "-q", "--error-on=any"}, deadline, stop));
-  if (!result.ok()) return UpdateFailed(result);
+  if (!result.ok() || absl::StrContains(result.error_output, kNoComponent)) return UpdateFailed(result);
   return state.MarkUpdated();
 }
 
@@ -255,7 +259,14 @@ absl::StatusOr<std::vector<std::filesystem::path>> Apt::Download(const AptPlan& 
   for (size_t at = 0; at < missing.size(); at += kFetchedAtOnce) {
     const std::span<const Fetch> some =
         std::span(missing).subspan(at, std::min(kFetchedAtOnce, missing.size() - at));
-    RW_RETURN_IF_ERROR(FetchSome(some, folder, fetched, environment, deadline, stop));
+    const absl::Status got = FetchSome(some, folder, fetched, environment, deadline, stop);
+    if (FaultOf(got, Fault::kHost) == Fault::kRemote) {
+      // Superseded packages leave the mirror at once: who tries again needs the new index.
+      RW_ASSIGN_OR_RETURN(const AptState state,
+                          AptState::Open(folder_, architecture_, sources_, deadline, stop));
+      state.MarkOutdated();
+    }
+    RW_RETURN_IF_ERROR(got);
   }
   return paths;
 }

@@ -176,4 +176,9 @@ absl::Duration AptState::IndexAge() const {
 
 absl::Status AptState::MarkUpdated() const { return WriteFileAtomically(folder_ / "updated", "", 0600); }
 
+void AptState::MarkOutdated() const {
+  std::error_code ignored;
+  std::filesystem::remove(folder_ / "updated", ignored);
+}
+
 }  // namespace rootwright

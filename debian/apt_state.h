@@ -39,6 +39,8 @@ class AptState {
   // How old the indexes are; InfiniteDuration when there are none.
   absl::Duration IndexAge() const;
   absl::Status MarkUpdated() const;
+  // The indexes name packages that are not there any more.
+  void MarkOutdated() const;
 
   // For an apt program that needs no lock, e.g. apt-helper: its environment.
   const std::map<std::string, std::string>& environment() const { return environment_; }

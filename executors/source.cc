@@ -125,7 +125,11 @@ class Repository {
     variables["SSH_ASKPASS"] = "true";
     variables["GIT_ALLOW_PROTOCOL"] = "https:http:ssh:git:file";
     variables["GIT_CONFIG_SYSTEM"] = SystemConfig().string();
-    variables.try_emplace("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
+    // A server that takes the connection and then says nothing must not hold the build.
+    variables["GIT_HTTP_LOW_SPEED_LIMIT"] = "1";
+    variables["GIT_HTTP_LOW_SPEED_TIME"] = "60";
+    variables.try_emplace("GIT_SSH_COMMAND",
+                          "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15");
     return variables;
   }
 

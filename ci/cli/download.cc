@@ -8,8 +8,8 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/artifact_name.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
@@ -22,14 +22,6 @@
 
 namespace rootwright::cli {
 namespace {
-
-// As artifact.proto has it: no folder, nothing hidden.
-bool IsArtifactName(const std::string& name) {
-  return !name.empty() && name.size() <= 128 && name[0] != '.' &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-         });
-}
 
 // Bytes of an artifact as they are put on disk, with the digest of all before them.
 class PartialFile {

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/artifact_name.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size_text.h"
@@ -100,23 +100,16 @@ absl::StatusOr<std::unique_ptr<ArtifactStore>> ArtifactStore::Create(std::filesy
 }
 
 absl::Status ArtifactStore::Check(const v1::Artifact& artifact) {
-  const auto fits = [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-  };
-  const std::string& name = artifact.name();
-  if (name.empty() || name.size() > 128 || name.front() == '.' ||
-      !std::all_of(name.begin(), name.end(), fits)) {
-    return absl::InvalidArgumentError(
-        "artifact: name: must be 1 to 128 characters of [A-Za-z0-9._-], not starting with a dot");
-  }
+  if (!IsArtifactName(artifact.name()))
+    return absl::InvalidArgumentError(absl::StrCat("artifact: name: ", kArtifactNameRule));
   const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   if (artifact.sha256().size() != 64 ||
       !std::all_of(artifact.sha256().begin(), artifact.sha256().end(), hex)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("artifact: ", name, ": sha256 must be 64 lower-case hexadecimal digits"));
+        absl::StrCat("artifact: ", artifact.name(), ": sha256 must be 64 lower-case hexadecimal digits"));
   }
   if (artifact.size_bytes() < 0)
-    return absl::InvalidArgumentError(absl::StrCat("artifact: ", name, ": negative size"));
+    return absl::InvalidArgumentError(absl::StrCat("artifact: ", artifact.name(), ": negative size"));
   return absl::OkStatus();
 }
 

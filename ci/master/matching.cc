@@ -88,10 +88,13 @@ void CheckResources(const v1::BuildRequest& request, const AgentView& agent, Rea
   reasons.AddIfOver("virtual CPUs", wanted.vcpus(), most.vcpus(), plain);
   reasons.AddIfOver("processes", wanted.processes(), most.processes(), plain);
   reasons.AddIfOver("wall time", wanted.wall().seconds(), most.wall().seconds(), seconds);
-  if (agent.free_disk_bytes >= 0 && wanted.disk_bytes() > agent.free_disk_bytes) {
+  // What a request leaves out, the agent sets.
+  const int64_t disk =
+      wanted.disk_bytes() > 0 ? wanted.disk_bytes() : agent.capabilities.default_limits().disk_bytes();
+  if (agent.free_disk_bytes >= 0 && disk > agent.free_disk_bytes) {
     reasons.Add(Kind::KIND_RESOURCE,
-                absl::StrCat("has ", MiB(agent.free_disk_bytes), " of disk free, the build asks for ",
-                             MiB(wanted.disk_bytes())));
+                absl::StrCat("has ", MiB(agent.free_disk_bytes), " of disk free, the build ",
+                             wanted.disk_bytes() > 0 ? "asks for " : "gets by default ", MiB(disk)));
   }
 }
 

@@ -1,12 +1,14 @@
 #include "ci/master/request_check.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/artifact_name.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace rootwright::master {
@@ -127,10 +129,15 @@ void CheckCommand(const v1::CommandBuild& command, Violations& violations) {
   }
   violations.Require(bytes <= 128 << 10, "request.command.environment", "must be at most 128 KiB");
   violations.Require(command.collect_size() <= 64, "request.command.collect", "must be at most 64 files");
+  std::set<std::string> names;
   for (int i = 0; i < std::min(command.collect_size(), 64); ++i) {
-    violations.Require(!command.collect(i).empty() && IsPrintable(command.collect(i), 4096),
-                       absl::StrCat("request.command.collect[", i, "]"),
+    const std::string field = absl::StrCat("request.command.collect[", i, "]");
+    violations.Require(!command.collect(i).empty() && IsPrintable(command.collect(i), 4096), field,
                        "must be a path of at most 4096 bytes");
+    // What is collected becomes an artifact of that name.
+    const std::string name = std::filesystem::path(command.collect(i)).filename().string();
+    violations.Require(IsArtifactName(name), field, absl::StrCat("the file's name ", kArtifactNameRule));
+    violations.Require(names.insert(name).second, field, "another file of the list has the same name");
   }
   violations.Require(IsPrintable(command.working_directory(), 4096), "request.command.working_directory",
                      "must be a path of at most 4096 bytes");

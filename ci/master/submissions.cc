@@ -21,27 +21,22 @@ constexpr size_t kRecentKeys = 4096;
 constexpr int kPageSize = 50;
 constexpr int kMaxPageSize = 500;
 
+// What people read on the build, so it must say something also when they gave no reason.
+std::string CancelReason(const std::string& given) {
+  return given.empty() ? "cancelled by request" : absl::StrCat("cancelled by request: ", given);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::SubmitBuildResponse> Submissions::Submit(const v1::SubmitBuildRequest& request) {
   RW_RETURN_IF_ERROR(CheckRequest(request));
   RW_ASSIGN_OR_RETURN(const std::string id, NewId());
   const std::string& key = request.idempotency_key();
+  std::string known;
   if (!key.empty()) {
-    std::string known;
     RW_ASSIGN_OR_RETURN(known, BuildOfKey(key));
-    if (known.empty()) {
-      MutexLock lock(keys_mutex_);
-      const auto [entry, added] = recent_keys_.emplace(key, id);
-      if (!added) known = entry->second;
-      if (added) key_order_.push_back(key);
-      if (key_order_.size() > kRecentKeys) {
-        recent_keys_.erase(key_order_.front());
-        key_order_.pop_front();
-      }
-    }
-    if (!known.empty()) return Repeat(known, request);
   }
+  if (!known.empty()) return Repeat(known, request);
   BuildRecord record;
   record.build.set_id(id);
   *record.build.mutable_request() = request.request();
@@ -52,26 +47,46 @@ absl::StatusOr<v1::SubmitBuildResponse> Submissions::Submit(const v1::SubmitBuil
   {
     Turn turn(farm_);
     if (turn.closed()) return absl::UnavailableError("submit: the master is going down; try again");
-    turn.Save(turn.Add(std::move(record)), Committer::Urgency::kNow);
-    farm_.committer.Add(
-        [&](Batch& batch) {
-          if (!key.empty()) batch.idempotency_keys[key] = id;
-        },
-        0, Committer::Urgency::kNow,
-        // No agent may work on what a power cut would undo.
-        [&farm = farm_, id] {
-          Turn later(farm);
-          ActiveBuild* build = later.Find(id);
-          if (build == nullptr || build->build().state() != v1::BUILD_STATE_QUEUED) return;
-          later.Enqueue(*build);
-          later.Dispatch();
-        });
+    // In the turn that adds the build: whoever finds the key finds the build.
+    if (!key.empty()) known = TakeKey(key, id);
+    if (known.empty()) AddBuild(turn, std::move(record), key);
   }
+  if (!known.empty()) return Repeat(known, request);
   RW_RETURN_IF_ERROR(farm_.committer.Flush(Deadline::In(kDurableWithin)));
   spdlog::info("build {} submitted: {}", id, request.request().display_name());
   v1::SubmitBuildResponse response;
   RW_ASSIGN_OR_RETURN(*response.mutable_build(), Get(id));
   return response;
+}
+
+std::string Submissions::TakeKey(const std::string& key, const std::string& id) {
+  MutexLock lock(keys_mutex_);
+  const auto [entry, added] = recent_keys_.emplace(key, id);
+  if (!added) return entry->second;
+  key_order_.push_back(key);
+  if (key_order_.size() > kRecentKeys) {
+    recent_keys_.erase(key_order_.front());
+    key_order_.pop_front();
+  }
+  return "";
+}
+
+void Submissions::AddBuild(Turn& turn, BuildRecord record, const std::string& key) {
+  const std::string id = record.build.id();
+  turn.Save(turn.Add(std::move(record)), Committer::Urgency::kNow);
+  farm_.committer.Add(
+      [&](Batch& batch) {
+        if (!key.empty()) batch.idempotency_keys[key] = id;
+      },
+      0, Committer::Urgency::kNow,
+      // No agent may work on what a power cut would undo.
+      [&farm = farm_, id] {
+        Turn later(farm);
+        ActiveBuild* build = later.Find(id);
+        if (build == nullptr || build->build().state() != v1::BUILD_STATE_QUEUED) return;
+        later.Enqueue(*build);
+        later.Dispatch();
+      });
 }
 
 absl::StatusOr<v1::SubmitBuildResponse> Submissions::Repeat(const std::string& build_id,
@@ -117,7 +132,7 @@ absl::StatusOr<v1::CancelBuildResponse> Submissions::Cancel(const v1::CancelBuil
     if (build == nullptr || build->build().state() == v1::BUILD_STATE_FINISHED) {
       response.set_already_finished(true);
     } else {
-      if (!build->cancel_reason) build->cancel_reason = request.reason();
+      if (!build->cancel_reason) build->cancel_reason = CancelReason(request.reason());
       if (build->lease_id.empty()) {
         turn.Finish(*build, {v1::OUTCOME_CANCELLED, *build->cancel_reason, std::nullopt});
       } else {
@@ -166,7 +181,12 @@ absl::StatusOr<v1::ListBuildsResponse> Submissions::List(const v1::ListBuildsReq
   const int size = request.page_size() <= 0 ? kPageSize : std::min(request.page_size(), kMaxPageSize);
   const std::vector<int> wanted(request.states().begin(), request.states().end());
   std::vector<v1::BuildState> states;
-  for (const int state : wanted) states.push_back(static_cast<v1::BuildState>(state));
+  for (const int state : wanted) {
+    // proto3 lets any number through.
+    if (!v1::BuildState_IsValid(state))
+      return absl::InvalidArgumentError(absl::StrCat("list builds: states: ", state, ": no such state"));
+    states.push_back(static_cast<v1::BuildState>(state));
+  }
   RW_ASSIGN_OR_RETURN(auto rows, farm_.store.ListBuilds(states, before, size + 1));
   v1::ListBuildsResponse response;
   if (rows.size() > static_cast<size_t>(size)) {

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "ci/master/build_watcher.h"
 #include "ci/master/farm.h"
+#include "ci/master/turn.h"
 #include "rootwright/v1/build_service.pb.h"
 
 namespace rootwright::master {
@@ -44,6 +45,9 @@ class Submissions {
   absl::StatusOr<std::string> NewId() const;
   absl::StatusOr<v1::SubmitBuildResponse> Repeat(const std::string& build_id,
                                                  const v1::SubmitBuildRequest& request);
+  // Gives the key to the new build, unless a build has it: then that one's id, else nothing.
+  std::string TakeKey(const std::string& key, const std::string& id);
+  void AddBuild(Turn& turn, BuildRecord record, const std::string& key);
   // The build made under this key lately or ever; empty when there is none.
   absl::StatusOr<std::string> BuildOfKey(const std::string& key) const;
 

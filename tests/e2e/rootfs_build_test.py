@@ -161,7 +161,7 @@ class MainJob(unittest.TestCase):
                 {p["name"]: p["version"] for p in self.manifest["packages"]},
             )
             product.run("sh", "-c", "echo it works >/var/www/html/index.html; lighttpd -tf /etc/lighttpd/lighttpd.conf")
-            product.run("sh", "-c", "lighttpd -f /etc/lighttpd/lighttpd.conf")
+            product.run("/etc/init.d/lighttpd", "start")
             page = product.run("sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do busybox wget -q -O - http://127.0.0.1/ && exit 0; sleep 1; done; exit 1")
             self.assertEqual(page, "it works\n")
             self.assertIn("OpenSSH", product.run("sh", "-c", "ssh -V 2>&1"))

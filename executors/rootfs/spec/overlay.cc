@@ -36,6 +36,11 @@ absl::StatusOr<std::vector<std::string>> NamesIn(int folder, const std::string& 
   const int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (copy < 0) return ErrnoStatus(errno, "read", shown);
   const Dir dir(fdopendir(copy));
+  if (dir == nullptr) {
+    const int why = errno;
+    close(copy);
+    return ErrnoStatus(why, "read", shown);
+  }
   std::vector<std::string> names;
   while (const dirent* entry = readdir(dir.get())) {
     const std::string name = entry->d_name;

@@ -83,6 +83,16 @@ TEST(RequestCheck, RefusesAFormatTwice) {
               ElementsAre("request.outputs[1]"));
 }
 
+TEST(RequestCheck, RefusesCollectedFilesThatCanBeNoArtifacts) {
+  EXPECT_THAT(
+      Refused([](v1::BuildRequest& request) {
+        request.mutable_command()->add_argv("true");
+        for (const char* path : {"out/a.txt", ".config", "my file", "other/a.txt"})
+          request.mutable_command()->add_collect(path);
+      }),
+      ElementsAre("request.command.collect[1]", "request.command.collect[2]", "request.command.collect[3]"));
+}
+
 TEST(RequestCheck, RefusesAnEmptyCommand) {
   EXPECT_THAT(Refused([](v1::BuildRequest& request) { request.mutable_command(); }),
               ElementsAre("request.command.argv"));

@@ -66,11 +66,11 @@ class ServerTest : public ::testing::Test {
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response.build();
   }
-  v1::CancelBuildResponse Cancel(const std::string& id) {
+  v1::CancelBuildResponse Cancel(const std::string& id, const std::string& reason = "not wanted") {
     grpc::ClientContext context;
     v1::CancelBuildRequest request;
     request.set_build_id(id);
-    request.set_reason("not wanted");
+    request.set_reason(reason);
     v1::CancelBuildResponse response;
     const grpc::Status status = builds_->CancelBuild(&context, request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
@@ -251,12 +251,26 @@ TEST_F(ServerTest, SameIdempotencyKeyGivesSameBuildAlsoAfterRestart) {
             grpc::StatusCode::ALREADY_EXISTS);
 }
 
+TEST_F(ServerTest, ListRefusesStatesThatDoNotExist) {
+  v1::ListBuildsRequest request;
+  request.add_states(static_cast<v1::BuildState>(100));
+  v1::ListBuildsResponse response;
+  grpc::ClientContext context;
+  EXPECT_EQ(builds_->ListBuilds(&context, request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(ServerTest, QueuedBuildIsCancelledAtOnce) {
   const v1::Build build = Submit();
   const v1::CancelBuildResponse first = Cancel(build.id());
   EXPECT_EQ(first.build().outcome(), v1::OUTCOME_CANCELLED);
   EXPECT_FALSE(first.already_finished());
   EXPECT_TRUE(Cancel(build.id()).already_finished());
+}
+
+TEST_F(ServerTest, CancelledBuildSaysSoAlsoWithoutAReason) {
+  const v1::Build build = Submit();
+  EXPECT_EQ(Cancel(build.id(), "").build().reason(), "cancelled by request");
 }
 
 TEST_F(ServerTest, LeasedBuildIsCancelledByItsAgent) {
@@ -266,7 +280,7 @@ TEST_F(ServerTest, LeasedBuildIsCancelledByItsAgent) {
   agent.AcceptLease();
   EXPECT_NE(Cancel(build.id()).build().state(), v1::BUILD_STATE_FINISHED);
   const auto message = agent.Await([](const v1::AttachResponse& answer) { return answer.has_cancel(); });
-  EXPECT_EQ(message.cancel().reason(), "not wanted");
+  EXPECT_EQ(message.cancel().reason(), "cancelled by request: not wanted");
   agent.Send({agent.Finished(v1::OUTCOME_CANCELLED)});
   agent.AwaitAck(1);
   EXPECT_EQ(Get(build.id()).outcome(), v1::OUTCOME_CANCELLED);
