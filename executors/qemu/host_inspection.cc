@@ -48,12 +48,20 @@ HostCheck CheckLibvirt(LibvirtConnection& connection) {
   return {"libvirt", HostCheck::Result::kFailed, std::string(version.status().message()), remedy};
 }
 
-HostCheck CheckEmulator(Architecture architecture) {
+HostCheck CheckMachines(Architecture architecture, bool required) {
   const ArchitectureNames& names = NamesOf(architecture);
-  HostCheck check{absl::StrCat(names.debian, " machines"), HostCheck::Result::kOk, FindProgram(names.qemu),
-                  ""};
-  if (!check.finding.empty()) return check;
-  check.result = HostCheck::Result::kFailed;
+  const HostCheck::Result lacking = required ? HostCheck::Result::kFailed : HostCheck::Result::kDegraded;
+  HostCheck check{absl::StrCat(names.debian, " machines"), lacking, "", ""};
+  if (!RecipeFor(architecture).ok()) {
+    check.finding = "there is no machine image for them yet";
+    check.remedy = "take it out of `targets`";
+    return check;
+  }
+  check.finding = FindProgram(names.qemu);
+  if (!check.finding.empty()) {
+    check.result = HostCheck::Result::kOk;
+    return check;
+  }
   check.finding = absl::StrCat(names.qemu, " is missing");
   check.remedy = absl::StrCat("apt-get install ", PackageOfEmulator(architecture));
   return check;

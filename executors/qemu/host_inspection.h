@@ -13,8 +13,9 @@ namespace rootwright {
 
 // libvirt answers: its version and URI.
 HostCheck CheckLibvirt(LibvirtConnection& connection);
-// The emulator for machines of the architecture is installed.
-HostCheck CheckEmulator(Architecture architecture);
+// There is a machine image recipe for the architecture, and its emulator is installed. Failed when one is
+// missing that is required, else degraded.
+HostCheck CheckMachines(Architecture architecture, bool required);
 // qemu-img and mke2fs are there.
 HostCheck CheckImageTools();
 // `probed` is ProbeKvm's answer. Without KVM all goes, more slowly.

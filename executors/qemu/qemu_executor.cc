@@ -86,8 +86,12 @@ HostReport QemuExecutor::Inspect(std::stop_token stop) {
   const absl::Status kvm = Kvm(std::move(stop));
   report.checks = {libvirt, tools, DescribeKvm(kvm)};
   const bool ready = libvirt.result == HostCheck::Result::kOk && tools.result == HostCheck::Result::kOk;
-  for (const Architecture architecture : MachineArchitectures()) {
-    report.checks.push_back(CheckEmulator(architecture));
+  const std::vector<Architecture> with_image = MachineArchitectures();
+  std::set<Architecture> asked = settings_.targets;
+  if (asked.empty()) asked = {with_image.begin(), with_image.end()};
+  for (const Architecture architecture : asked) {
+    const bool required = !settings_.targets.empty() || architecture != HostArchitecture();
+    report.checks.push_back(CheckMachines(architecture, required));
     if (!ready || report.checks.back().result != HostCheck::Result::kOk) continue;
     report.targets.push_back({architecture, architecture == HostArchitecture() && kvm.ok()});
   }
