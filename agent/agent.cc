@@ -20,6 +20,7 @@
 #include "agent/build/drain.h"
 #include "agent/build/host_routines.h"
 #include "agent/build/slots.h"
+#include "agent/host_watch.h"
 #include "agent/journal/journals.h"
 #include "agent/link/artifact_uploader.h"
 #include "agent/link/link.h"
@@ -55,13 +56,9 @@ absl::StatusOr<UniqueFd> LockState(const StatePaths& paths) {
                                                     ": another agent uses this state folder; give --state"));
 }
 
-// Ends and removes what an earlier life left; its builds are told as infrastructure errors.
-absl::Status RemoveLeftovers(const StatePaths& paths, Executor& machines, Journals& journals) {
+// Removes what an earlier life left, machines apart; its builds are told as infrastructure errors.
+absl::Status RemoveLeftovers(const StatePaths& paths, Journals& journals) {
   Builds::FinishAbandoned(journals, Clock::Real());
-  const auto reaped = machines.Reap({});
-  if (!reaped.ok()) spdlog::warn("leftovers: {}", std::string(reaped.status().message()));
-  if (reaped.ok() && !reaped->empty())
-    spdlog::info("leftovers: {} machines of an earlier life ended", reaped->size());
   std::error_code error;
   std::filesystem::remove_all(paths.work(), error);
   if (error) return ErrnoStatus(error.value(), "remove", paths.work().string());
@@ -78,21 +75,22 @@ std::set<Architecture> TargetsOf(const HostReport& report) {
 
 // In the order of making; each refers to those before it.
 struct Agent::Parts {
-  Parts(const AgentConfig& with, HostParts host_parts, UniqueFd held, const HostReport& report)
+  Parts(const AgentConfig& with, HostParts host_parts, UniqueFd held)
       : config(with),
         paths(with.state_folder),
         host(std::move(host_parts)),
+        watch(config, *host.machines, Clock::Real()),
         lock(std::move(held)),
         drain(doorbell),
         slots({config.slots, MemoryForBuilds(config), [this] { return FreeBytes(paths.state()); }}),
         channel(MasterChannel::Create(config.master)),
         uploader(*channel, SleepFor),
-        routines({config.package_folder, config.apt_mirror, config.apt_keyring}, *host.machines),
-        capabilities(CapabilitiesOf(config, report)) {}
+        routines({config.package_folder, config.apt_mirror, config.apt_keyring}, *host.machines) {}
 
   const AgentConfig config;
   const StatePaths paths;
   HostParts host;
+  HostWatch watch;
   UniqueFd lock;
   Doorbell doorbell;
   std::unique_ptr<Journals> journals;
@@ -101,11 +99,10 @@ struct Agent::Parts {
   std::unique_ptr<MasterChannel> channel;
   ArtifactUploader uploader;
   HostRoutines routines;
-  const v1::Capabilities capabilities;
   std::unique_ptr<Builds> builds;
   std::unique_ptr<Session> session;
-  std::unique_ptr<AdminServer> admin;
   std::unique_ptr<Link> link;
+  std::unique_ptr<AdminServer> admin;
   absl::Status link_end;
   std::jthread health;
 };
@@ -121,39 +118,46 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
   const StatePaths paths(config.state_folder);
   RW_RETURN_IF_ERROR(MakeFolders(paths.state()));
   RW_ASSIGN_OR_RETURN(UniqueFd lock, LockState(paths));
-  const HostReport report = InspectHost(config, *host.machines, {});
-  for (const HostCheck& check : report.checks) {
-    if (check.result != HostCheck::Result::kOk)
-      spdlog::warn("host: {}: {}; {}", check.name, check.finding, check.remedy);
-  }
-  auto parts = std::make_unique<Parts>(config, std::move(host), std::move(lock), report);
+  auto parts = std::make_unique<Parts>(config, std::move(host), std::move(lock));
   Parts& p = *parts;
+  // Machines of an earlier life end here, before their files go.
+  p.watch.Look();
   RW_ASSIGN_OR_RETURN(p.journals, Journals::Open(paths, p.doorbell));
-  RW_RETURN_IF_ERROR(RemoveLeftovers(paths, *p.host.machines, *p.journals));
+  RW_RETURN_IF_ERROR(RemoveLeftovers(paths, *p.journals));
   p.builds = std::make_unique<Builds>(
       *p.journals, p.slots, p.drain, paths,
       BuildPolicy{FillLimits(config.default_limits, {}), FillLimits(config.maximum_limits, LargestLimits()),
-                  TargetsOf(report)},
+                  TargetsOf(p.watch.report())},
       Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell);
-  p.session = std::make_unique<Session>(AgentIdentity{config.name, RandomHex(), kVersion, p.capabilities},
-                                        *p.journals, *p.builds, p.drain, Clock::Real());
-  AgentFacts facts{
-      config.name, kVersion, config.master, Clock::Real().Wall(), p.capabilities, report.checks, [&p] {
-        return p.link != nullptr && p.link->linked();
-      }};
+  p.session = std::make_unique<Session>(
+      AgentIdentity{config.name, RandomHex(), kVersion, [&p] { return p.watch.capabilities(); }}, *p.journals,
+      *p.builds, p.drain, Clock::Real());
+  // It tells the admin port only while it runs.
+  p.link = std::make_unique<Link>(*p.session, *p.channel, p.doorbell, Clock::Real(),
+                                  Backoff(absl::Milliseconds(100), absl::Seconds(5), std::random_device()()),
+                                  [&p](bool linked) { p.admin->SetHealth("link", linked); });
+  AgentFacts facts{config.name,
+                   kVersion,
+                   config.master,
+                   Clock::Real().Wall(),
+                   [&p] { return p.watch.capabilities(); },
+                   [&p] { return p.watch.report().checks; },
+                   [&p] { return p.link->linked(); }};
   RW_ASSIGN_OR_RETURN(p.admin, AdminServer::Start(config.admin_listen, std::move(facts), *p.builds, p.drain));
   p.admin->SetHealth("link", false);
   const auto look = [&p] {
-    p.admin->SetHealth("libvirt", p.host.machines->CheckHealth().ok());
+    const HostWatch::Sight sight = p.watch.Look();
+    if (sight.changed) {
+      p.builds->SetTargets(TargetsOf(p.watch.report()));
+      p.link->Redial();
+    }
+    p.admin->SetHealth("libvirt", sight.libvirt.ok());
     p.admin->SetHealth("disk", CheckDisk(p.config).ok());
   };
   look();
   p.health = std::jthread([look](std::stop_token stop) {
     while (SleepFor(kHealthInterval, stop).ok()) look();
   });
-  p.link = std::make_unique<Link>(*p.session, *p.channel, p.doorbell, Clock::Real(),
-                                  Backoff(absl::Milliseconds(100), absl::Seconds(5), std::random_device()()),
-                                  [&p](bool linked) { p.admin->SetHealth("link", linked); });
   RW_RETURN_IF_ERROR(WriteFileAtomically(paths.admin_address(), absl::StrCat(p.admin->address(), "\n")));
   spdlog::info("rootwright-agent {} '{}': admin port {}, master {}", kVersion, config.name,
                p.admin->address(), config.master);

@@ -100,6 +100,7 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   QemuSettings settings;
   settings.libvirt.uri = config.libvirt_uri;
   settings.work_folder = StatePaths(config.state_folder).work();
+  settings.targets = config.targets;
   RW_ASSIGN_OR_RETURN(parts.machines, QemuExecutor::Create(settings, *parts.images));
   return parts;
 }
@@ -108,9 +109,6 @@ HostReport InspectHost(const AgentConfig& config, Executor& machines, std::stop_
   HostReport report = machines.Inspect(std::move(stop));
   report.checks.push_back(DiskCheck(config));
   report.checks.push_back(MemoryCheck(config));
-  std::erase_if(report.targets, [&](const HostReport::Target& target) {
-    return !config.targets.empty() && config.targets.count(target.architecture) == 0;
-  });
   return report;
 }
 

@@ -33,8 +33,8 @@ grpc::ServerUnaryReactor* AgentAdminRpc::GetStatus(Context* context, const v1::G
   response->set_state(drain_.reason() ? v1::AGENT_STATE_DRAINING : v1::AGENT_STATE_READY);
   response->set_linked(facts_.linked());
   response->set_master(facts_.master);
-  *response->mutable_capabilities() = facts_.capabilities;
-  for (const HostCheck& check : facts_.checks) *response->add_checks() = ToProto(check);
+  *response->mutable_capabilities() = facts_.capabilities();
+  for (const HostCheck& check : facts_.checks()) *response->add_checks() = ToProto(check);
   return Answer(context);
 }
 

@@ -16,8 +16,10 @@ struct AgentFacts {
   std::string version;
   std::string master;
   absl::Time started_at;
-  v1::Capabilities capabilities;
-  std::vector<HostCheck> checks;
+  // What the host offers and how it was found, as last looked at. Like the next, called from any thread;
+  // quick.
+  std::function<v1::Capabilities()> capabilities;
+  std::function<std::vector<HostCheck>()> checks;
   // Whether a session with the master is up now.
   std::function<bool()> linked;
 };

@@ -49,9 +49,9 @@ Builds::Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths 
       slots_(slots),
       drain_(drain),
       paths_(std::move(paths)),
-      policy_(std::move(policy)),
       host_(host),
-      doorbell_(doorbell) {}
+      doorbell_(doorbell),
+      policy_(std::move(policy)) {}
 
 Builds::~Builds() {
   EndAll(Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, "build: the agent ends"));
@@ -78,7 +78,7 @@ absl::Status Builds::Take(const v1::Lease& lease) {
         absl::StrCat("build ", lease.build_id(), ": an earlier attempt is still ending here"));
   }
   absl::StatusOr<PlannedBuild> plan =
-      PlanBuild(lease, policy_, paths_.work(lease.build_id(), lease.attempt()));
+      PlanBuild(lease, Policy(), paths_.work(lease.build_id(), lease.attempt()));
   // What this host cannot do another one may; what is wrong with the request is for the submitter to hear.
   if (absl::IsFailedPrecondition(plan.status())) return plan.status();
   RW_ASSIGN_OR_RETURN(
@@ -159,6 +159,16 @@ bool Builds::IsRunning(absl::string_view lease_id) const { return FindRunning(le
 LeaseHolder::Room Builds::room() const {
   const auto disk = FreeBytes(paths_.state());
   return {slots_.free(), slots_.free_memory(), disk.ok() ? *disk : -1};
+}
+
+void Builds::SetTargets(std::set<Architecture> targets) {
+  MutexLock lock(mutex_);
+  policy_.targets = std::move(targets);
+}
+
+BuildPolicy Builds::Policy() const {
+  MutexLock lock(mutex_);
+  return policy_;
 }
 
 void Builds::EndAll(const Ending& ending) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,6 +33,8 @@ class Builds : public LeaseHolder {
   bool IsRunning(absl::string_view lease_id) const override;
   Room room() const override;
 
+  // What this host builds from now on; builds that run go on.
+  void SetTargets(std::set<Architecture> targets);
   // Asks all of them to end that way.
   void EndAll(const Ending& ending);
   int running() const;
@@ -59,6 +62,7 @@ class Builds : public LeaseHolder {
     std::jthread thread;
   };
 
+  BuildPolicy Policy() const;
   void Run(Running& running);
   // Null when it has ended.
   std::shared_ptr<Running> FindRunning(absl::string_view lease_id) const;
@@ -69,10 +73,10 @@ class Builds : public LeaseHolder {
   Slots& slots_;
   const Drain& drain_;
   const StatePaths paths_;
-  const BuildPolicy policy_;
   const Build::Host host_;
   Doorbell& doorbell_;
   mutable Mutex mutex_;
+  BuildPolicy policy_ RW_GUARDED_BY(mutex_);
   // By lease id.
   std::map<std::string, std::shared_ptr<Running>, std::less<>> running_ RW_GUARDED_BY(mutex_);
 };

@@ -31,10 +31,16 @@ absl::Status Link::Run(std::stop_token stop) {
 bool Link::Converse(std::stop_token stop, absl::Status& end) {
   Inbox inbox(doorbell_);
   const std::unique_ptr<Conversation> conversation = dialer_.Dial(inbox);
+  // Before Open: what changes while it looks is registered by the next connection.
+  redial_ = false;
   // When it fails, the inbox tells.
   conversation->Send(session_.Open());
   while (!stop.stop_requested()) {
     const uint64_t rings = doorbell_.rings();
+    if (redial_) {
+      spdlog::info("link: dialling again: what this host offers has changed");
+      return true;
+    }
     bool moved = false;
     while (const auto message = inbox.Take()) {
       session_.Receive(*message);
@@ -71,6 +77,11 @@ void Link::Pause(std::stop_token stop) {
     session_.Poll();
     doorbell_.Wait(rings, Earlier(until, session_.next_look()), stop);
   }
+}
+
+void Link::Redial() {
+  redial_ = true;
+  doorbell_.Ring();
 }
 
 void Link::SetLinked(bool linked) {

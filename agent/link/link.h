@@ -26,6 +26,10 @@ class Link {
   // Runs until a stop is asked for (OK), or the master says goodbye for good: its reason, as Aborted.
   absl::Status Run(std::stop_token stop);
 
+  // Ends the connection and dials again, to register with what the host offers now. The master takes the new
+  // session for the old one's, and builds go on. From any thread.
+  void Redial();
+
   // A session with the master is up. From any thread.
   bool linked() const { return linked_; }
 
@@ -43,6 +47,7 @@ class Link {
   Backoff backoff_;
   const OnLinked on_linked_;
   std::atomic<bool> linked_{false};
+  std::atomic<bool> redial_{false};
 };
 
 }  // namespace rootwright

@@ -36,7 +36,7 @@ v1::AttachRequest Session::Open() {
   hello->set_agent(identity_.name);
   hello->set_incarnation(identity_.incarnation);
   hello->set_version(identity_.version);
-  *hello->mutable_capabilities() = identity_.capabilities;
+  *hello->mutable_capabilities() = identity_.capabilities();
   for (const auto& journal : journals_.All()) {
     v1::HeldBuild* held = hello->add_held_builds();
     held->set_build_id(journal->lease().build_id());

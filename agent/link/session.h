@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,7 +23,8 @@ struct AgentIdentity {
   // Made anew at each start: 32 hexadecimal digits.
   std::string incarnation;
   std::string version;
-  v1::Capabilities capabilities;
+  // Asked at each connection: what a host offers changes.
+  std::function<v1::Capabilities()> capabilities;
 };
 
 // The agent's side of the conversation with the master, without the wire: messages in, messages out. It

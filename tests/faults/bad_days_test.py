@@ -115,6 +115,20 @@ class AgentAndMasterLive(unittest.TestCase):
         self.farm.cli("build", "cancel", build_id)
         self.assertEqual(self.farm.finish(build_id)["outcome"], "OUTCOME_CANCELLED")
 
+    def test_label_that_nobody_has_is_named(self):
+        build_id = self.farm.submit_command("true", options=["--label", "zone=moon"])
+        shown = self.farm.cli("build", "show", build_id).stdout
+        self.assertRegex(shown, r"zone.*moon")
+        self.farm.cli("build", "cancel", build_id)
+
+    def test_same_key_twice_is_one_build_also_over_a_new_master(self):
+        options = ["--key", "nightly-42"]
+        first = self.farm.submit_command("true", options=options)
+        self.farm.master.kill()
+        self.farm.start_master()
+        self.assertEqual(self.farm.submit_command("true", options=options), first)
+        self.assertEqual(self.farm.finish(first)["outcome"], "OUTCOME_SUCCEEDED")
+
     def test_request_beyond_its_limits_is_refused_with_the_field(self):
         refused = self.farm.cli("build", "submit", "--detach", "--command", "--arch", "arm64", "--vcpus", "99", "--", "true")
         self.assertEqual(refused.returncode, 2)
@@ -170,9 +184,12 @@ class InputIsAtFault(unittest.TestCase):
         build_id = self.submit("package", specification=SPECIFICATION + "  nanoo: {}\n")
         self.assert_fails(build_id, "translate_packages", r"configuration\.yml:7:3: nanoo: no such package in bookworm")
 
-    def test_unknown_suite_is_named(self):
+    def test_unknown_suite_and_component_are_named(self):
         build_id = self.submit("suite", specification=SPECIFICATION.replace("bookworm", "bookwurm"))
         self.assert_fails(build_id, "translate_packages", "configuration.yml.*bookwurm")
+        component = SPECIFICATION.replace("suite: bookworm", "suite: bookworm\n    components: [main, universe]")
+        build_id = self.submit("component", specification=component)
+        self.assert_fails(build_id, "translate_packages", "configuration.yml.*universe")
 
     def test_missing_repository_ref_and_path_are_named(self):
         missing = self.farm.submit("--arch", "arm64", f"file://{self.farm.folder}/repositories/nowhere")

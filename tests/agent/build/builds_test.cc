@@ -91,6 +91,13 @@ TEST_F(BuildsTest, RefusesWhileDrained) {
   EXPECT_TRUE(builds_.Take(LeaseOf("a")).ok());
 }
 
+TEST_F(BuildsTest, RefusesWhatTheHostDoesNotBuildAnyMore) {
+  builds_.SetTargets({});
+  EXPECT_TRUE(absl::IsFailedPrecondition(builds_.Take(LeaseOf("a"))));
+  builds_.SetTargets({Architecture::kArm64});
+  EXPECT_TRUE(builds_.Take(LeaseOf("a")).ok());
+}
+
 TEST_F(BuildsTest, RefusesAnAttemptWhileAnEarlierOneIsStillEnding) {
   Hang();
   ASSERT_TRUE(builds_.Take(LeaseOf("a", 1)).ok());

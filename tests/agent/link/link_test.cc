@@ -28,6 +28,7 @@ class FakeMaster : public Dialer {
     v1::AttachResponse answer;
     if (message.has_register_()) {
       ++registered;
+      capabilities = message.register_().capabilities();
       answer.mutable_welcome()->mutable_heartbeat_interval()->set_seconds(3600);
       for (const auto& held : message.register_().held_builds()) {
         auto* verdict = answer.mutable_welcome()->add_held_builds();
@@ -47,6 +48,10 @@ class FakeMaster : public Dialer {
     for (const auto& event : message.event_batch().events()) {
       if (event.sequence() == stored + 1) ++stored;
       finished |= event.has_build_finished();
+      if (on_event && registered == 1) {
+        on_event();
+        return true;
+      }
       if (broken > 0) {
         --broken;
         inbox.Close(absl::UnavailableError("cut"));
@@ -65,6 +70,9 @@ class FakeMaster : public Dialer {
   }
 
   v1::Lease lease;
+  // Called at the first event of the first conversation, which then stores nothing more.
+  std::function<void()> on_event;
+  v1::Capabilities capabilities;
   int broken = 0;
   int registered = 0;
   int64_t stored = 0;
@@ -102,8 +110,17 @@ class LinkTest : public testing::Test {
                  {.targets = {Architecture::kArm64}},
                  {routines_, publisher_, Clock::Real(), {}},
                  doorbell_};
-  Session session_{
-      {"builder-1", std::string(32, 'a'), "0.1.0", {}}, *journals_, builds_, drain_, Clock::Real()};
+  std::atomic<int> offered_slots_{1};
+  Session session_{{"builder-1", std::string(32, 'a'), "0.1.0",
+                    [this] {
+                      v1::Capabilities capabilities;
+                      capabilities.set_slots(offered_slots_);
+                      return capabilities;
+                    }},
+                   *journals_,
+                   builds_,
+                   drain_,
+                   Clock::Real()};
   FakeMaster master_;
   std::vector<bool> linked_;
   Link link_{session_,
@@ -120,6 +137,18 @@ TEST_F(LinkTest, WholeBuildReachesTheMasterAndIsForgotten) {
   EXPECT_EQ(master_.registered, 1);
   EXPECT_EQ(journals_->Find("a"), nullptr);
   EXPECT_THAT(linked_, testing::ElementsAre(true, false));
+}
+
+TEST_F(LinkTest, DialsAgainWithWhatTheHostOffersNowAndBuildsGoOn) {
+  master_.on_event = [this] {
+    offered_slots_ = 2;
+    link_.Redial();
+  };
+  EXPECT_TRUE(absl::IsAborted(link_.Run({})));
+  EXPECT_EQ(master_.registered, 2);
+  EXPECT_EQ(master_.capabilities.slots(), 2);
+  EXPECT_TRUE(master_.finished);
+  EXPECT_EQ(journals_->Find("a"), nullptr);
 }
 
 TEST_F(LinkTest, NothingIsLostWhenTheConnectionBreaks) {

@@ -117,7 +117,11 @@ class SessionTest : public testing::Test {
   Drain drain_{doorbell_};
   FakeHolder holder_{*journals_};
   v1::BuildRequest request_;
-  Session session_{{"builder-1", std::string(32, 'a'), "0.1.0", {}}, *journals_, holder_, drain_, clock_};
+  Session session_{{"builder-1", std::string(32, 'a'), "0.1.0", [] { return v1::Capabilities(); }},
+                   *journals_,
+                   holder_,
+                   drain_,
+                   clock_};
 };
 
 TEST_F(SessionTest, RegistersFirstAndSaysNothingElseBeforeWelcome) {
