@@ -129,12 +129,16 @@ absl::StatusOr<Link> LibvirtConnection::State::Open() {
     if (virConnectRegisterCloseCallback(link.get(), on_close, for_close, free_weak) < 0) delete for_close;
   }
 
-  const virConnectDomainEventCallback on_event = [](virConnectPtr, virDomainPtr domain, int event, int,
+  const virConnectDomainEventCallback on_event = [](virConnectPtr, virDomainPtr domain, int event, int detail,
                                                     void* opaque) {
     const auto state = static_cast<Weak*>(opaque)->lock();
     if (state == nullptr) return 0;
     if (event == VIR_DOMAIN_EVENT_STARTED) state->Tell(virDomainGetName(domain), DomainEvent::kStarted);
-    if (event == VIR_DOMAIN_EVENT_STOPPED) state->Tell(virDomainGetName(domain), DomainEvent::kStopped);
+    if (event == VIR_DOMAIN_EVENT_STOPPED) {
+      state->Tell(virDomainGetName(domain), detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN
+                                                ? DomainEvent::kEndedByGuest
+                                                : DomainEvent::kStopped);
+    }
     return 0;
   };
   auto* const for_events = new Weak(weak_from_this());

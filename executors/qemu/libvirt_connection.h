@@ -36,7 +36,9 @@ struct LibvirtSettings {
 // What listeners of a domain are told.
 enum class DomainEvent {
   kStarted,
-  // The machine is gone: by itself, by a crash, or by us. The last event.
+  // The last event is one of these two. The guest ended the machine: power off, reset, panic.
+  kEndedByGuest,
+  // It is gone in any other way: QEMU crashed or was killed, or we ended it.
   kStopped,
   // libvirt has been out of reach for loss_grace; the machine may well go on.
   kLibvirtLost,

@@ -7,7 +7,7 @@ namespace rootwright {
 void MachineWatch::Shared::Set(Fate next) {
   {
     MutexLock lock(mutex);
-    if (next == Fate::kStopped) stopped = true;
+    if (next == Fate::kStopped || next == Fate::kEndedByGuest) stopped = true;
     if (fate == Fate::kAlive) fate = next;
     changed.notify_all();
   }
@@ -16,6 +16,7 @@ void MachineWatch::Shared::Set(Fate next) {
 
 MachineWatch::MachineWatch(LibvirtConnection& connection, const std::string& domain)
     : subscription_(connection.Listen(domain, [shared = shared_](DomainEvent event) {
+        if (event == DomainEvent::kEndedByGuest) shared->Set(Fate::kEndedByGuest);
         if (event == DomainEvent::kStopped) shared->Set(Fate::kStopped);
         if (event == DomainEvent::kLibvirtLost) shared->Set(Fate::kLibvirtLost);
       })) {}

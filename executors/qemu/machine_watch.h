@@ -14,7 +14,7 @@ namespace rootwright {
 // there is nothing to wait for any more. From any thread.
 class MachineWatch {
  public:
-  enum class Fate { kAlive, kStopped, kKilled, kLibvirtLost };
+  enum class Fate { kAlive, kEndedByGuest, kStopped, kKilled, kLibvirtLost };
 
   MachineWatch(LibvirtConnection& connection, const std::string& domain);
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -23,6 +24,8 @@ constexpr int64_t kMinMemory = 128 << 20;
 // How long libvirt's word about an ended machine may take after the channel's end.
 constexpr absl::Duration kEventDelay = absl::Seconds(3);
 constexpr absl::Duration kProcessEnd = absl::Seconds(10);
+// How Linux starts its last words.
+constexpr char kPanic[] = "Kernel panic";
 
 constexpr char kTarget[] = "/target";
 constexpr char kLower[] = "/rootwright/lower";
@@ -127,6 +130,24 @@ void QemuEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
   std::swap(channel_, channel);
 }
 
+absl::Status QemuEnvironment::ExplainEnd(MachineWatch::Fate fate) const {
+  const std::string console = files_.ConsoleTail();
+  std::string how = "the machine ended";
+  Fault fault = Fault::kHypervisor;
+  // The console knows it also when the event was missed while libvirt was away.
+  if (const size_t panic = console.find(kPanic); panic != std::string::npos) {
+    how = absl::StrCat("the guest's kernel panicked: ",
+                       absl::StripAsciiWhitespace(console.substr(panic, console.find('\n', panic) - panic)));
+    fault = Fault::kGuest;
+  } else if (fate == MachineWatch::Fate::kEndedByGuest) {
+    how = "the guest switched the machine off";
+    fault = Fault::kGuest;
+  }
+  return WithFault(
+      absl::UnavailableError(absl::StrCat(domain_.name, ": ", how, ": last console lines:\n", console)),
+      fault);
+}
+
 absl::Status QemuEnvironment::Explain(const absl::Status& status, const std::stop_token& stop) {
   const bool lost = absl::IsUnavailable(status) || (absl::IsCancelled(status) && !stop.stop_requested());
   if (status.ok() || !lost) return WithFault(status, Fault::kGuest);
@@ -138,8 +159,9 @@ absl::Status QemuEnvironment::Explain(const absl::Status& status, const std::sto
   switch (watch_.fate()) {
     case MachineWatch::Fate::kKilled:
       return ended("the machine was killed");
+    case MachineWatch::Fate::kEndedByGuest:
     case MachineWatch::Fate::kStopped:
-      return ended(absl::StrCat("the machine ended: last console lines:\n", files_.ConsoleTail()));
+      return ExplainEnd(watch_.fate());
     case MachineWatch::Fate::kLibvirtLost:
       return ended(
           absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"));

@@ -18,10 +18,10 @@ namespace rootwright {
 // A QEMU system machine: a transient libvirt domain `rootwright-<build id>` with an overlay of
 // the image, and rootwright-guest in it as the first process.
 //
-// A machine that ends by itself fails the running call with Unavailable, "the machine ended:
-// … last console lines". One call survives libvirt's absence as long as it is back within
-// LibvirtSettings::loss_grace; then it is Unavailable, naming libvirt. Reach returns
-// DeadlineExceeded when the machine does not answer in time.
+// A machine that ends by itself fails the running call with Unavailable and the last console
+// lines: the guest's fault when it panicked or switched itself off, else QEMU's. One call survives libvirt's
+// absence as long as it is back within LibvirtSettings::loss_grace; then it is Unavailable, naming libvirt.
+// Reach returns DeadlineExceeded when the machine does not answer in time.
 class QemuEnvironment : public Environment {
  public:
   // Makes the files. InvalidArgument for a spec that no machine can have; else MachineFiles' errors.
@@ -57,6 +57,8 @@ class QemuEnvironment : public Environment {
   void SetChannel(std::shared_ptr<GuestChannel> channel);
   // What a failed call of the channel means: the machine's fate goes before the channel's words.
   absl::Status Explain(const absl::Status& status, const std::stop_token& stop);
+  // Of a machine that ended and was not killed by us.
+  absl::Status ExplainEnd(MachineWatch::Fate fate) const;
   absl::Status ConnectGuest(Deadline deadline, std::stop_token stop);
   absl::Status MountTree(GuestChannel& channel, Deadline deadline, std::stop_token stop);
   // By libvirt, else by the process itself.

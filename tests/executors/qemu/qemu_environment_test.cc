@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/fault.h"
 #include "base/wait.h"
 #include "executors/qemu/machine_process.h"
 #include "executors/qemu/qemu_executor.h"
@@ -92,6 +93,7 @@ TEST(QemuEnvironment, SaysThatTheMachineEndedWhenQemuIsKilledInACommand) {
       machine.RunUntil("echo ready; sleep 1000", [&] { EXPECT_TRUE(machine.KillProcess().ok()); });
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("the machine ended: last console lines:"));
+  EXPECT_EQ(FaultOf(status, Fault::kHost), Fault::kHypervisor);
   EXPECT_TRUE(machine.environment->End(absl::ZeroDuration()).ok());
   EXPECT_TRUE(std::filesystem::is_empty(machine.spec.work_folder));
 }
@@ -103,7 +105,18 @@ TEST(QemuEnvironment, FailsAtOnceWithTheConsoleWhenTheKernelPanics) {
   Machine machine(TheHost().host().Settings(), image);
   const absl::Status status = machine.environment->Reach(BootLimit(), {});
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("Kernel panic"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the guest's kernel panicked: Kernel panic - "));
+  EXPECT_EQ(FaultOf(status, Fault::kHost), Fault::kGuest);
+}
+
+TEST(QemuEnvironment, BlamesTheGuestThatSwitchesItselfOff) {
+  Machine machine;
+  ASSERT_TRUE(machine.environment->Reach(BootLimit(), {}).ok());
+  // Asks the kernel itself: no panic, nothing on the console.
+  const absl::Status status = machine.RunUntil("echo ready; echo o > /proc/sysrq-trigger; sleep 1000", [] {});
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the guest switched the machine off"));
+  EXPECT_EQ(FaultOf(status, Fault::kHost), Fault::kGuest);
 }
 
 TEST(QemuEnvironment, GivesUpAGuestThatNeverAnswers) {
