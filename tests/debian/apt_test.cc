@@ -166,6 +166,15 @@ TEST_F(AptTest, UnknownSignerIsFailedPrecondition) {
   EXPECT_FALSE(apt.Resolve({}, {"app"}, Soon(), {}).ok()) << "nothing of it is used";
 }
 
+TEST_F(AptTest, UnknownComponentIsNotFoundAndNamed) {
+  AptSource source = Source();
+  source.components.push_back("universe");
+  Apt apt(at() / "component", Architecture::kArm64, {source});
+  const absl::Status updated = apt.Update(Soon(), {});
+  EXPECT_TRUE(absl::IsNotFound(updated)) << updated;
+  EXPECT_THAT(std::string(updated.message()), HasSubstr("universe"));
+}
+
 TEST_F(AptTest, UnreachableMirrorIsUnavailable) {
   AptSource source = Source();
   // Port 1 is nobody's.

@@ -56,6 +56,8 @@ class TinyArchive:
         self.folder = pathlib.Path(folder)
         self.keyring = self.folder / "keyring.gpg"
         self.home = self.folder / "gnupg"
+        # The system's /escape leads there, on the host.
+        self.outside = self.folder / "outside"
         self.asked = threading.Event()
         self.ended = threading.Event()
 
@@ -101,6 +103,8 @@ class TinyArchive:
             (base / path).write_text(text)
         for folder in ("root", "tmp", "proc", "sys", "run", "var/lib/dpkg", "var/tmp", "var/log", "var/cache"):
             (base / folder).mkdir(parents=True, exist_ok=True)
+        self.outside.mkdir()
+        (base / "escape").symlink_to(self.outside)
         self.make_package("apt", "Essential: yes\nPriority: required\n")
         self.make_package("sleeper", "Depends: apt\n", "#!/bin/sh\necho asleep\nexec sleep 600\n")
         with self.file("bulk", "var/bulk").open("wb") as bulk:

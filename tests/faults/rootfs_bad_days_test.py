@@ -1,12 +1,12 @@
-"""A root filesystem build is cancelled in each of its steps: it ends cancelled there, and nothing stays behind.
-
-parse_packages is left out: it is over within a millisecond.
+"""Root filesystem builds that are cancelled in each of their steps, or fail late: they end there as they should, and
+nothing stays behind. Of the steps, parse_packages is left out: it is over within a millisecond.
 """
 
 import base64
 import contextlib
 import shutil
 import socket
+import subprocess
 import threading
 import unittest
 
@@ -65,7 +65,7 @@ def silent_server():
                 connection.close()
 
 
-class CancelInEveryStep(unittest.TestCase):
+class RootfsBadDays(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         # The archive's files are below the farm's folder, which goes last.
@@ -86,9 +86,10 @@ class CancelInEveryStep(unittest.TestCase):
         if (CACHE / "images").is_dir():
             shutil.copytree(CACHE / "images", cls.images)
 
-    def submit(self, name, *options, suite="tiny", package="apt", before="true", after="true"):
+    def submit(self, name, *options, suite="tiny", package="apt", before="true", after="true", files=None):
         text = SPECIFICATION.format(suite=suite, package=package, before=before, after=after)
-        return self.farm.submit("--arch", "arm64", self.farm.repository({"configuration.yml": text}, name), *options)
+        repository = self.farm.repository({"configuration.yml": text, **(files or {})}, name)
+        return self.farm.submit("--arch", "arm64", repository, *options)
 
     def cancel_in(self, step, build_id, when=None):
         """Cancels as soon as the step has begun and, if `when` is given, that text is in its log."""
@@ -120,50 +121,80 @@ class CancelInEveryStep(unittest.TestCase):
 
     # Each build also shows that the agent is free again after the one before.
 
-    def test_fetch_specs_from_a_server_that_says_nothing(self):
+    def test_cancel_in_fetch_specs_from_a_server_that_says_nothing(self):
         with silent_server() as (address, came):
             build_id = self.farm.submit("--arch", "arm64", f"git://{address}/spec.git")
             wait_for("git to come", came.is_set)
             self.assert_cancelled_in("fetch_specs", build_id)
 
-    def test_translate_packages_from_a_mirror_that_stalls(self):
+    def test_cancel_in_translate_packages_from_a_mirror_that_stalls(self):
         build_id = self.submit("stalled", suite="stalled")
         wait_for("apt to come", self.archive.asked.is_set)
         self.assert_cancelled_in("translate_packages", build_id)
 
-    def test_prepare_image_while_it_is_made(self):
+    def test_cancel_in_prepare_image_while_it_is_made(self):
         shutil.rmtree(self.images, ignore_errors=True)
         self.addCleanup(self.bring_image)
         self.cancel_in("prepare_image", self.submit("image"))
         self.assertEqual([path for path in self.images.glob("*") if path.suffix != ".lock"], [])
 
-    def test_setup_and_reach_environment(self):
+    def test_cancel_in_setup_and_reach_environment(self):
         # The machine's files take a few milliseconds; what is sure to be hit is that it boots.
         self.cancel_in("reach_environment", self.submit("reach"))
 
-    def test_pre_install_in_a_command(self):
+    def test_cancel_in_pre_install_in_a_command(self):
         self.cancel_in("pre_install", self.submit("pre", before=SLEEP), "asleep")
 
-    def test_install_packages_in_a_script_of_a_package(self):
+    def test_cancel_in_install_packages_in_a_script_of_a_package(self):
         self.cancel_in("install_packages", self.submit("install", package="sleeper"), "asleep")
 
-    def test_post_install_in_a_command(self):
+    def test_cancel_in_post_install_in_a_command(self):
         self.cancel_in("post_install", self.submit("post", after=SLEEP), "asleep")
 
-    def test_clean_up_with_a_target_that_hangs(self):
+    def test_cancel_in_clean_up_with_a_target_that_hangs(self):
         hanging = r"mv /bin/rm /bin/rm.real; printf '#!/bin/sh\\necho asleep\\nexec sleep 600\\n' >/bin/rm; chmod 755 /bin/rm"
         self.cancel_in("clean_up", self.submit("clean", after=hanging), "asleep")
 
-    def test_archive_rootfs_of_much(self):
+    def test_cancel_in_archive_rootfs_of_much(self):
         self.cancel_in("archive_rootfs", self.submit("archive", after="truncate -s 3G /var/much"))
 
-    def test_pack_rootfs(self):
+    def test_cancel_in_pack_rootfs(self):
         self.cancel_in("pack_rootfs", self.submit("pack", "--format", "tar.gz", package="bulk"))
 
-    def test_upload_artifacts(self):
+    def test_cancel_in_upload_artifacts(self):
         stored = self.stored()
         self.cancel_in("upload_artifacts", self.submit("upload", "--format", "tar", package="bulk"))
         wait_for("nothing left with the master", lambda: self.stored() == stored)
+
+    def test_command_that_fails_ends_the_build_and_the_rest_is_not_run(self):
+        build = self.farm.finish(self.submit("failing", after='echo before; exit 9"\n  - "echo never'))
+        self.assertEqual((build["outcome"], build["attempt"]), ("OUTCOME_FAILED", 1), build)
+        step = build["steps"][-1]
+        self.assertEqual((step["name"], step["state"], step["exitCode"]), ("post_install", "STEP_STATE_FAILED", 9))
+        log = self.farm.log(build["id"], "post_install")
+        self.assertIn("before", log)
+        self.assertNotIn("never", log)
+        self.assertEqual(build.get("artifacts", []), [])
+
+    def test_overlay_through_a_link_of_a_package_stays_in_the_target(self):
+        # The package's /escape is a link to a folder of this host.
+        for overlay in ("pre_install_overlay", "post_install_overlay"):
+            with self.subTest(overlay):
+                outside = self.archive.outside
+                build = self.farm.finish(self.submit(overlay, files={f"{overlay}/escape/file": "mine"}))
+                self.assertEqual(list(outside.iterdir()), [])
+                self.assertIn(build["outcome"], ("OUTCOME_FAILED", "OUTCOME_SUCCEEDED"), build)
+                if build["outcome"] == "OUTCOME_FAILED":
+                    self.assertIn("escape", build["reason"])
+                else:
+                    # A link that leads to no folder of the target gives way to one.
+                    self.assertIn("escape/file\n", self.names_in_archive(build))
+
+    def names_in_archive(self, build):
+        out = self.farm.folder / "out" / build["id"]
+        self.assertEqual(self.farm.cli("artifact", "get", build["id"], "rootfs.tar.zst", "--output", out).returncode, 0)
+        file = next(path for path in [out, *out.rglob("*")] if path.is_file())
+        return subprocess.run(["tar", "--zstd", "-tf", file], check=True, capture_output=True, text=True).stdout
 
     def test_uncancelled_it_succeeds(self):
         build = self.farm.finish(self.submit("good"))
