@@ -80,7 +80,8 @@ TEST_F(CommandLineTest, JsonHasOneMessageOnEachLine) {
   EXPECT_EQ(Run({"build", "watch", "7f3a", "--json"}), 5);
   EXPECT_THAT(out_, HasSubstr("\n{\"event\":{\"sequence\":\"1\",\"time\":\"2001-09-09T01:46:41Z\","
                               "\"attempt\":1,\"stepStarted\":{\"step\":"
-                              "\"prepare_image\",\"index\":1,\"count\":13,\"place\":\"PLACE_HOST\"}}}\n"));
+                              "\"fetch_specs\",\"index\":1,\"count\":13,\"place\":\"PLACE_HOST\",\"coming\":["
+                              "\"parse_packages\","));
   EXPECT_FALSE(master_.watched()[0].omit_log_chunks());
 }
 
