@@ -286,8 +286,10 @@ absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive
 
 std::string QemuEnvironment::Describe() const {
   const bool kvm = domain_.accelerator == DomainSpec::Accelerator::kKvm;
-  return absl::StrCat(domain_.cpu_model, ", ", domain_.vcpus, " vCPU, ", kvm ? "KVM" : "emulated",
-                      ", domain ", domain_.name);
+  const std::string cpu =
+      domain_.cpu_model.empty() ? std::string(DefaultCpuModel(domain_.architecture)) : domain_.cpu_model;
+  return absl::StrCat(cpu, ", ", domain_.vcpus, " vCPU, ", kvm ? "KVM" : "emulated", ", domain ",
+                      domain_.name);
 }
 
 absl::StatusOr<absl::Duration> QemuEnvironment::CpuTime() { return connection_->DomainCpuTime(domain_.name); }
