@@ -63,6 +63,13 @@ check_host() {
   [ "$free" -gt 6000000 ] || die "disk: $((free / 1024)) MiB free in $ROOT, 6000 MiB wanted; free some space"
 }
 
+# wait_for_lock DESCRIPTOR WHAT : the descriptor is open on the lock's file and stays so; what runs under it closes its copy.
+wait_for_lock() {
+  flock -n "$1" && return 0
+  say "waiting: $2"
+  flock "$1"
+}
+
 jobs_for_build() {
   # gRPC's headers take 1.5 GiB a compile at the worst.
   local by_memory

@@ -92,7 +92,7 @@ class Farm:
     """libvirtd, a master and any number of agents. Use it as a context."""
 
     def __init__(self, agents=("builder-1",), agent_config="", master_flags=()):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rootwright-e2e-", dir="/var/tmp"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rootwright-e2e-", dir=os.environ.get("TMPDIR", "/var/tmp")))
         self.folder.chmod(0o711)
         self.agent_config = agent_config
         self.master_flags = list(master_flags)
