@@ -26,7 +26,8 @@ void Must(std::vector<std::string> argv, const std::map<std::string, std::string
 class AptTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = std::make_unique<ScopedFolder>(*ScopedFolder::Create("/tmp", "rootwright-test-"));
+    folder_ = std::make_unique<ScopedFolder>(
+        *ScopedFolder::Create(std::filesystem::temp_directory_path(), "rootwright-test-"));
     const std::filesystem::path home = at() / "gnupg";
     ASSERT_TRUE(MakeFolders(home).ok());
     std::filesystem::permissions(home, std::filesystem::perms::owner_all);

@@ -13,7 +13,7 @@ namespace {
 
 TEST(Busybox, IsResolvedFetchedAndUnpackedForArm64) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
-  const auto folder = ScopedFolder::Create("/tmp", "rootwright-test-");
+  const auto folder = ScopedFolder::Create(std::filesystem::temp_directory_path(), "rootwright-test-");
   Apt apt(folder->path() / "apt", Architecture::kArm64,
           {{"http://deb.debian.org/debian",
             "bookworm",

@@ -32,7 +32,7 @@ std::string Script() { return FromEnvironment("ROOTWRIGHT_SOURCE", ".") / "ci/pr
 QemuHost::QemuHost() {
   if (geteuid() != 0) Fail("these tests start machines and need root");
   // Not below a folder that keeps QEMU's user out, and short: it holds sockets.
-  absl::StatusOr<ScopedFolder> folder = ScopedFolder::Create("/tmp", "rwq-");
+  absl::StatusOr<ScopedFolder> folder = ScopedFolder::Create(std::filesystem::temp_directory_path(), "rwq-");
   if (!folder.ok()) Fail(folder.status().message());
   folder_ = *std::move(folder);
   chmod(folder_->path().c_str(), 0711);

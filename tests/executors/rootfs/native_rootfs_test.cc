@@ -34,8 +34,7 @@ void Execute(const std::vector<std::string>& argv) {
 
 class NativeRootfs : public testing::Test {
  protected:
-  NativeRootfs()
-      : folder_(*ScopedFolder::Create(Variable("ROOTWRIGHT_TEST_FOLDER", "/var/tmp"), "native-rootfs-")) {
+  NativeRootfs() : folder_(*ScopedFolder::Create(Variable("TMPDIR", "/var/tmp"), "native-rootfs-")) {
     const std::string origin = (folder_.path() / "origin").string();
     Execute({"cp", "-r", Variable("ROOTWRIGHT_SOURCE", ".") + "/examples/specs/arm64-minimal", origin});
     Execute({"git", "-C", origin, "init", "--quiet"});
