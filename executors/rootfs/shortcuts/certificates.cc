@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "executors/rootfs/shortcuts/stand_in.h"
+#include "executors/rootfs/shortcuts/tree_path.h"
 
 namespace rootwright {
 namespace {
@@ -23,6 +24,9 @@ namespace fs = std::filesystem;
 constexpr char kProgram[] = "/usr/sbin/update-ca-certificates";
 constexpr char kStandIn[] = "#!/bin/sh\n# Rootwright has done its work on the host.\nexit 0\n";
 constexpr char kCertificates[] = "/usr/share/ca-certificates";
+constexpr char kHooks[] = "/etc/ca-certificates/update.d";
+constexpr char kLocal[] = "/usr/local/share/ca-certificates";
+constexpr char kResult[] = "/etc/ssl/certs";
 constexpr char kConfig[] = "/var/lib/dpkg/info/ca-certificates.config";
 
 // Tests that the package's config script makes for each certificate with three processes. Both lists come
@@ -76,7 +80,7 @@ class Certificates : public Shortcut {
       if (!pem.empty() && pem.back() != '\n') pem.push_back('\n');
       bundle += pem;
     }
-    RW_RETURN_IF_ERROR(Write(context.tree / "etc/ssl/certs", links, bundle));
+    RW_RETURN_IF_ERROR(Write(context.tree / (kResult + 1), links, bundle));
     RW_ASSIGN_OR_RETURN(std::string undo, StandIn(context.tree, kProgram, kStandIn));
     RW_RETURN_IF_ERROR(ShortenConfig(context.tree, undo));
     return UsedShortcut{
@@ -86,13 +90,17 @@ class Certificates : public Shortcut {
  private:
   static bool Fits(const ShortcutContext& context) {
     std::error_code error;
-    if (!fs::is_regular_file(fs::symlink_status(context.tree / (kProgram + 1), error))) return false;
+    if (!IsFileInTree(context.tree, kProgram)) return false;
+    for (const char* folder : {kCertificates, kHooks, kLocal, kResult}) {
+      if (!CanBeFolderInTree(context.tree, folder)) return false;
+    }
     if (!context.specification.pre_install_commands.empty()) return false;
-    if (!IsEmptyOrMissing(context.tree / "etc/ca-certificates/update.d")) return false;
-    if (!IsEmptyOrMissing(context.tree / "usr/local/share/ca-certificates")) return false;
-    if (!IsEmptyOrMissing(context.tree / "etc/ssl/certs")) return false;
-    for (const char* theirs : {"etc/ca-certificates", "etc/ca-certificates.conf", "etc/ssl",
-                               "usr/share/ca-certificates", "usr/local/share/ca-certificates"}) {
+    for (const char* folder : {kHooks, kLocal, kResult}) {
+      if (!IsEmptyOrMissing(context.tree / (folder + 1))) return false;
+    }
+    for (const char* theirs :
+         {"etc/ca-certificates", "etc/ca-certificates.conf", "etc/ssl", "usr/share/ca-certificates",
+          "usr/local/share/ca-certificates", "usr/sbin/update-ca-certificates"}) {
       if (fs::exists(fs::symlink_status(context.pre_install_overlay / theirs, error))) return false;
     }
     return true;
@@ -100,6 +108,7 @@ class Certificates : public Shortcut {
 
   // A script that reads otherwise than ours is left as it is.
   static absl::Status ShortenConfig(const fs::path& tree, std::string& undo) {
+    if (!IsFileInTree(tree, kConfig)) return absl::OkStatus();
     const absl::StatusOr<std::string> script = ReadFile(tree / (kConfig + 1), 1 << 20);
     if (!script.ok() || !absl::StrContains(*script, kIsDisabled) || !absl::StrContains(*script, kIsTrusted)) {
       return absl::OkStatus();

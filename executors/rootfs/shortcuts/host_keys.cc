@@ -7,9 +7,15 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "base/subprocess.h"
+#include "executors/rootfs/shortcuts/tree_path.h"
 
 namespace rootwright {
 namespace {
+
+bool IsThere(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+}
 
 class HostKeys : public Shortcut {
  public:
@@ -24,12 +30,13 @@ class HostKeys : public Shortcut {
                      [](const DebianPackage& package) { return package.name == "openssh-server"; })) {
       return std::nullopt;
     }
+    if (!CanBeFolderInTree(context.tree, "/etc/ssh")) return std::nullopt;
     const std::filesystem::path folder = context.tree / "etc/ssh";
     RW_RETURN_IF_ERROR(MakeFolders(folder));
     for (const char* type : {"rsa", "ecdsa", "ed25519"}) {
       const std::filesystem::path key = folder / absl::StrCat("ssh_host_", type, "_key");
-      std::error_code ignored;
-      if (std::filesystem::exists(std::filesystem::symlink_status(key, ignored))) continue;
+      // Also a link: ssh-keygen would write through it.
+      if (IsThere(key) || IsThere(key.string() + ".pub")) continue;
       SubprocessSpec spec;
       spec.argv = {"ssh-keygen", "-q", "-N", "", "-C", "", "-t", type, "-f", key.string()};
       const absl::StatusOr<SubprocessResult> made = RunSubprocess(spec, context.deadline, context.stop);

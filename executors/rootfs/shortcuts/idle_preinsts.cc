@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "executors/rootfs/shortcuts/tree_path.h"
 
 namespace rootwright {
 namespace {
@@ -71,6 +72,7 @@ class IdlePreinsts : public Shortcut {
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
     UsedShortcut used{name(), "", "", {}};
     int others = 0;
+    if (!CanBeFolderInTree(context.tree, "/var/lib/dpkg/info")) return std::nullopt;
     for (const DebianPackage& package : context.plan.packages) {
       for (const std::string& qualifier : {std::string(), absl::StrCat(":", package.architecture)}) {
         const absl::StatusOr<std::string> script = ReadFile(

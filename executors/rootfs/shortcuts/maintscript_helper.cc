@@ -1,10 +1,9 @@
 #include "executors/rootfs/shortcuts/maintscript_helper.h"
 
-#include <system_error>
-
 #include "absl/strings/str_replace.h"
 #include "base/status.h"
 #include "executors/rootfs/shortcuts/stand_in.h"
+#include "executors/rootfs/shortcuts/tree_path.h"
 
 namespace rootwright {
 namespace {
@@ -20,6 +19,9 @@ case $1,$DPKG_MAINTSCRIPT_NAME,$action,$last in
   rm_conffile,preinst,--,install|mv_conffile,preinst,--,install|symlink_to_dir,preinst,--,install|dir_to_symlink,preinst,--,install) ;;
   *) exec ORIGINAL "$@" ;;
 esac
+[ -z "$DPKG_ROOT" ] && [ -n "$DPKG_MAINTSCRIPT_PACKAGE" ] || exec ORIGINAL "$@"
+# A path that is not absolute, and for most a slash at its end, is a mistake that the original names.
+case $2 in /*[!/]) ;; *) exec ORIGINAL "$@" ;; esac
 for kept in "$2".dpkg-*; do
   if [ -e "$kept" ] || [ -h "$kept" ]; then exec ORIGINAL "$@"; fi
 done
@@ -33,9 +35,7 @@ class MaintscriptHelper : public Shortcut {
   }
 
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
-    std::error_code error;
-    const auto status = std::filesystem::symlink_status(context.tree / (kProgram + 1), error);
-    if (!std::filesystem::is_regular_file(status)) return std::nullopt;
+    if (!IsFileInTree(context.tree, kProgram)) return std::nullopt;
     RW_ASSIGN_OR_RETURN(
         std::string undo,
         StandIn(context.tree, kProgram, absl::StrReplaceAll(kScript, {{"ORIGINAL", OriginalOf(kProgram)}})));

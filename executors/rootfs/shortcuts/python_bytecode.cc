@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "base/subprocess.h"
 #include "executors/rootfs/shortcuts/stand_in.h"
+#include "executors/rootfs/shortcuts/tree_path.h"
 
 namespace rootwright {
 namespace {
@@ -49,7 +50,14 @@ _original = 'ORIGINAL'
 def _missing(path):
     import os
     folder, name = os.path.split(path)
-    return not os.path.exists(os.path.join(folder, '__pycache__', name[:-3] + '.' + sys.implementation.cache_tag + '.pyc'))
+    try:
+        source = os.stat(path)
+        with open(os.path.join(folder, '__pycache__', name[:-3] + '.' + sys.implementation.cache_tag + '.pyc'), 'rb') as file:
+            header = file.read(16)
+    except OSError:
+        return True
+    current = (0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
+    return tuple(int.from_bytes(header[at:at + 4], 'little') for at in (4, 8, 12)) != current
 if __name__ != '__main__' or sys.flags.optimize or '-' in sys.argv[1:]:
     _wanted = sys.argv[1:]
 else:
@@ -81,14 +89,16 @@ class PythonBytecode : public Shortcut {
     const std::vector<std::string> lines = absl::StrSplit(compiled->output, '\n');
     if (!compiled->ok() || lines.size() < 2) return std::nullopt;
     const std::string program = absl::StrCat("/usr/lib/python", version, "/py_compile.py");
+    if (!IsFileInTree(context.tree, program) || !IsFileInTree(context.tree, BytecodeOf(version)))
+      return std::nullopt;
     std::string script = kStandIn;
     constexpr absl::string_view kPlace = "ORIGINAL";
     script.replace(script.find(kPlace.data()), kPlace.size(), OriginalOf(program));
     RW_ASSIGN_OR_RETURN(std::string undo, StandIn(context.tree, program, script));
-    // The stand-in may have been imported, and compiled, under the original's name.
-    RW_RETURN_IF_ERROR(KeepBytecode(context.tree, version, undo));
+    // The stand-in may be imported, and compiled, under the original's name.
+    RW_ASSIGN_OR_RETURN(const std::string keep, KeepBytecode(context.tree, program, BytecodeOf(version)));
     return UsedShortcut{
-        name(), absl::StrCat(lines[1], " files compiled by Python ", version), std::move(undo), {}};
+        name(), absl::StrCat(lines[1], " files compiled by Python ", version), keep + undo, {}};
   }
 
  private:
@@ -107,9 +117,10 @@ class PythonBytecode : public Shortcut {
     std::string files;
     for (const DebianPackage& package : context.plan.packages) {
       if (package.name != absl::StrCat("libpython", version, "-minimal")) continue;
-      const fs::path list =
-          context.tree / "var/lib/dpkg/info" / absl::StrCat(package.name, ":", package.architecture, ".list");
-      RW_ASSIGN_OR_RETURN(const std::string text, ReadFile(list));
+      const std::string list =
+          absl::StrCat("/var/lib/dpkg/info/", package.name, ":", package.architecture, ".list");
+      if (!IsFileInTree(context.tree, list)) continue;
+      RW_ASSIGN_OR_RETURN(const std::string text, ReadFile(context.tree / list.substr(1)));
       for (absl::string_view line : absl::StrSplit(text, '\n')) {
         if (!absl::StartsWith(line, absl::StrCat("/usr/lib/python", version, "/")) ||
             !absl::EndsWith(line, ".py"))
@@ -120,17 +131,21 @@ class PythonBytecode : public Shortcut {
     return files;
   }
 
-  static absl::Status KeepBytecode(const fs::path& tree, const std::string& version, std::string& undo) {
+  // Of py_compile.py.
+  static std::string BytecodeOf(const std::string& version) {
     std::string tag = version;
     tag.erase(std::remove(tag.begin(), tag.end(), '.'), tag.end());
-    const std::string cached =
-        absl::StrCat("/usr/lib/python", version, "/__pycache__/py_compile.cpython-", tag, ".pyc");
-    const std::string kept = OriginalOf(cached);
+    return absl::StrCat("/usr/lib/python", version, "/__pycache__/py_compile.cpython-", tag, ".pyc");
+  }
+
+  // Returns the lines that bring it back.
+  static absl::StatusOr<std::string> KeepBytecode(const fs::path& tree, const std::string& program,
+                                                  const std::string& bytecode) {
+    const std::string kept = OriginalOf(bytecode);
     std::error_code error;
-    fs::copy_file(tree / cached.substr(1), tree / kept.substr(1), error);
-    if (error) return ErrnoStatus(error.value(), "copy", cached);
-    absl::StrAppend(&undo, "mv -f '", kept, "' '", cached, "'\n");
-    return absl::OkStatus();
+    fs::copy_file(tree / bytecode.substr(1), tree / kept.substr(1), error);
+    if (error) return ErrnoStatus(error.value(), "copy", bytecode);
+    return WhileItStands(program, absl::StrCat("mv -f '", kept, "' '", bytecode, "'"));
   }
 };
 

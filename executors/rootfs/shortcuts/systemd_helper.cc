@@ -1,12 +1,11 @@
 #include "executors/rootfs/shortcuts/systemd_helper.h"
 
-#include <system_error>
-
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/status.h"
 #include "executors/rootfs/shortcuts/stand_in.h"
+#include "executors/rootfs/shortcuts/tree_path.h"
 
 namespace rootwright {
 namespace {
@@ -100,10 +99,7 @@ class SystemdHelper : public Shortcut {
   }
 
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
-    std::error_code error;
-    const std::filesystem::path program = context.tree / (kProgram + 1);
-    if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(program, error)))
-      return std::nullopt;
+    if (!IsFileInTree(context.tree, kProgram)) return std::nullopt;
     std::string script = kScript;
     constexpr absl::string_view kPlace = "ORIGINAL";
     script.replace(script.find(kPlace.data()), kPlace.size(), absl::StrCat("'", OriginalOf(kProgram), "'"));
