@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <future>
-#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
+#include "executors/qemu/domain_listeners.h"
 #include "executors/qemu/libvirt_error.h"
 #include "executors/qemu/libvirt_event_loop.h"
 
@@ -35,6 +35,11 @@ absl::StatusOr<Domain> LookUp(virConnectPtr link, absl::string_view what, const 
   Domain domain(virDomainLookupByName(link, name.c_str()));
   if (domain == nullptr) return LibvirtStatus(what, name);
   return domain;
+}
+
+// libvirt's numbers: 1000000 × major + 1000 × minor + release.
+std::string VersionText(unsigned long version) {
+  return absl::StrCat(version / 1000000, ".", version / 1000 % 1000, ".", version % 1000);
 }
 
 // Runs a call in a thread of its own and gives it up after `limit`: libvirt cannot end a call
@@ -70,29 +75,21 @@ class LibvirtConnection::State : public std::enable_shared_from_this<State> {
   // Marks `link` as lost when a failed call finds it dead before its keepalive does.
   absl::Status Judge(const Link& link, absl::Status status);
 
-  uint64_t Add(const std::string& domain, DomainListener listener);
-  void Remove(uint64_t id);
-  void Tell(absl::string_view domain, DomainEvent event);
+  DomainListeners& listeners() { return *listeners_; }
 
  private:
-  struct Listener {
-    std::string domain;
-    std::shared_ptr<DomainListener> call;
-  };
-
   absl::StatusOr<Link> Open();
   // Null when it did not work.
   Link TryToOpen();
   // False when it is to stop.
   bool WaitForLoss(const Link& link);
   void Lose(virConnectPtr link, absl::string_view why);
-  void TellAll(DomainEvent event);
   // After a gap in the events: tells of machines that ended meanwhile.
   void Resynchronise(const Link& link);
-  std::map<uint64_t, Listener> Listeners();
 
   const LibvirtSettings settings_;
   const std::shared_ptr<LibvirtEventLoop> loop_;
+  const std::shared_ptr<DomainListeners> listeners_ = std::make_shared<DomainListeners>();
 
   Mutex mutex_;
   CondVar changed_;
@@ -102,8 +99,6 @@ class LibvirtConnection::State : public std::enable_shared_from_this<State> {
   bool stopping_ RW_GUARDED_BY(mutex_) = false;
   bool opening_ RW_GUARDED_BY(mutex_) = false;
   bool ended_ RW_GUARDED_BY(mutex_) = false;
-  uint64_t next_listener_ RW_GUARDED_BY(mutex_) = 1;
-  std::map<uint64_t, Listener> listeners_ RW_GUARDED_BY(mutex_);
 };
 
 absl::StatusOr<Link> LibvirtConnection::State::Open() {
@@ -133,11 +128,12 @@ absl::StatusOr<Link> LibvirtConnection::State::Open() {
                                                     void* opaque) {
     const auto state = static_cast<Weak*>(opaque)->lock();
     if (state == nullptr) return 0;
-    if (event == VIR_DOMAIN_EVENT_STARTED) state->Tell(virDomainGetName(domain), DomainEvent::kStarted);
+    if (event == VIR_DOMAIN_EVENT_STARTED)
+      state->listeners().Tell(virDomainGetName(domain), DomainEvent::kStarted);
     if (event == VIR_DOMAIN_EVENT_STOPPED) {
-      state->Tell(virDomainGetName(domain), detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN
-                                                ? DomainEvent::kEndedByGuest
-                                                : DomainEvent::kStopped);
+      const bool by_guest = detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN;
+      state->listeners().Tell(virDomainGetName(domain),
+                              by_guest ? DomainEvent::kEndedByGuest : DomainEvent::kStopped);
     }
     return 0;
   };
@@ -171,7 +167,7 @@ void LibvirtConnection::State::Keep() {
     }
     if (tell_at && tell_at->Passed()) {
       tell_at.reset();
-      TellAll(DomainEvent::kLibvirtLost);
+      listeners_->TellAll(DomainEvent::kLibvirtLost);
     }
     MutexLock lock(mutex_);
     const absl::Duration pause = tell_at ? std::min(back_off, tell_at->Left()) : back_off;
@@ -213,9 +209,9 @@ void LibvirtConnection::State::WaitForFirstTry() {
 }
 
 void LibvirtConnection::State::Stop() {
+  listeners_->Clear();
   MutexLock lock(mutex_);
   stopping_ = true;
-  listeners_.clear();
   changed_.notify_all();
   changed_.wait(mutex_, [this]() RW_REQUIRES(mutex_) { return ended_ || opening_; });
 }
@@ -241,55 +237,12 @@ absl::Status LibvirtConnection::State::Judge(const Link& link, absl::Status stat
       absl::StrCat("libvirt: ", settings_.uri, ": ", std::string(status.message())));
 }
 
-uint64_t LibvirtConnection::State::Add(const std::string& domain, DomainListener listener) {
-  MutexLock lock(mutex_);
-  listeners_[next_listener_] = {domain, std::make_shared<DomainListener>(std::move(listener))};
-  return next_listener_++;
-}
-
-void LibvirtConnection::State::Remove(uint64_t id) {
-  Listener removed;
-  MutexLock lock(mutex_);
-  const auto found = listeners_.find(id);
-  if (found == listeners_.end()) return;
-  removed = std::move(found->second);
-  listeners_.erase(found);
-}
-
-std::map<uint64_t, LibvirtConnection::State::Listener> LibvirtConnection::State::Listeners() {
-  MutexLock lock(mutex_);
-  return listeners_;
-}
-
-void LibvirtConnection::State::Tell(absl::string_view domain, DomainEvent event) {
-  for (const auto& [id, listener] : Listeners()) {
-    if (listener.domain == domain) (*listener.call)(event);
-  }
-}
-
-void LibvirtConnection::State::TellAll(DomainEvent event) {
-  for (const auto& [id, listener] : Listeners()) (*listener.call)(event);
-}
-
 void LibvirtConnection::State::Resynchronise(const Link& link) {
-  for (const auto& [id, listener] : Listeners()) {
-    const absl::Status found = LookUp(link.get(), "find domain", listener.domain).status();
-    if (absl::IsNotFound(found)) (*listener.call)(DomainEvent::kStopped);
+  for (const std::string& domain : listeners_->Domains()) {
+    const absl::Status found = LookUp(link.get(), "find domain", domain).status();
+    if (absl::IsNotFound(found)) listeners_->Tell(domain, DomainEvent::kStopped);
   }
 }
-
-namespace {
-
-class Listening : public LibvirtConnection::Subscription {
- public:
-  explicit Listening(std::function<void()> end) : end_(std::move(end)) {}
-  ~Listening() override { end_(); }
-
- private:
-  std::function<void()> end_;
-};
-
-}  // namespace
 
 // One call against the current link: bounded in time, and judged afterwards.
 template <typename T>
@@ -322,7 +275,15 @@ absl::StatusOr<std::string> LibvirtConnection::DaemonVersion() {
   return Call<std::string>("ask libvirt's version", [](virConnect* link) -> absl::StatusOr<std::string> {
     unsigned long version = 0;
     if (virConnectGetLibVersion(link, &version) < 0) return LibvirtStatus("ask libvirt's version", "");
-    return absl::StrCat(version / 1000000, ".", version / 1000 % 1000, ".", version % 1000);
+    return VersionText(version);
+  });
+}
+
+absl::StatusOr<std::string> LibvirtConnection::EmulatorVersion() {
+  return Call<std::string>("ask QEMU's version", [](virConnect* link) -> absl::StatusOr<std::string> {
+    unsigned long version = 0;
+    if (virConnectGetVersion(link, &version) < 0) return LibvirtStatus("ask QEMU's version", "");
+    return VersionText(version);
   });
 }
 
@@ -398,10 +359,7 @@ absl::StatusOr<std::vector<std::string>> LibvirtConnection::ListDomains(absl::st
 
 std::unique_ptr<LibvirtConnection::Subscription> LibvirtConnection::Listen(const std::string& domain,
                                                                            DomainListener listener) {
-  const uint64_t id = state_->Add(domain, std::move(listener));
-  return std::make_unique<Listening>([state = std::weak_ptr<State>(state_), id] {
-    if (const auto living = state.lock()) living->Remove(id);
-  });
+  return state_->listeners().Add(domain, std::move(listener));
 }
 
 }  // namespace rootwright

@@ -72,8 +72,9 @@ class LibvirtConnection {
 
   // Whether libvirt answers now.
   absl::Status Check();
-  // E.g. "9.0.0", of the daemon.
+  // E.g. "9.0.0", of the daemon, and of the QEMU that it starts for this host's own architecture.
   absl::StatusOr<std::string> DaemonVersion();
+  absl::StatusOr<std::string> EmulatorVersion();
   // XML of what the host can do.
   absl::StatusOr<std::string> Capabilities();
 
