@@ -26,10 +26,11 @@
 #include "agent/link/link.h"
 #include "agent/link/master_channel.h"
 #include "agent/link/session.h"
-#include "agent/version.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/status.h"
+#include "base/version.h"
 #include "base/wait.h"
 
 namespace rootwright {
@@ -40,13 +41,6 @@ constexpr absl::Duration kHealthInterval = absl::Seconds(2);
 constexpr absl::Duration kEndLimit = absl::Seconds(30);
 // For the last events to reach the master.
 constexpr absl::Duration kDeliverLimit = absl::Seconds(3);
-
-std::string RandomHex() {
-  std::random_device random;
-  std::string text;
-  for (int i = 0; i < 4; ++i) absl::StrAppendFormat(&text, "%08x", random());
-  return text;
-}
 
 absl::StatusOr<UniqueFd> LockState(const StatePaths& paths) {
   UniqueFd lock(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -130,8 +124,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
                   TargetsOf(p.watch.report())},
       Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell);
   p.session = std::make_unique<Session>(
-      AgentIdentity{config.name, RandomHex(), kVersion, [&p] { return p.watch.capabilities(); }}, *p.journals,
-      *p.builds, p.drain, Clock::Real());
+      AgentIdentity{config.name, RandomHex(32), kVersion, [&p] { return p.watch.capabilities(); }},
+      *p.journals, *p.builds, p.drain, Clock::Real());
   // It tells the admin port only while it runs.
   p.link = std::make_unique<Link>(*p.session, *p.channel, p.doorbell, Clock::Real(),
                                   Backoff(absl::Milliseconds(100), absl::Seconds(5), std::random_device()()),

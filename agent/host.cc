@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/size_text.h"
 #include "base/status.h"
+#include "proto/proto_architecture.h"
 
 namespace rootwright {
 namespace {
@@ -64,22 +65,6 @@ HostCheck MemoryCheck(const AgentConfig& config) {
   return {"memory", have < wanted ? HostCheck::Result::kFailed : HostCheck::Result::kDegraded,
           absl::StrCat(finding, ", ", SizeText(wanted), " wanted for each of ", config.slots, " slots"),
           "set slots or default_limits.memory_bytes lower"};
-}
-
-v1::Architecture ToProto(Architecture architecture) {
-  switch (architecture) {
-    case Architecture::kAmd64:
-      return v1::ARCHITECTURE_AMD64;
-    case Architecture::kArm64:
-      return v1::ARCHITECTURE_ARM64;
-    case Architecture::kArmhf:
-      return v1::ARCHITECTURE_ARMHF;
-    case Architecture::kRiscv64:
-      return v1::ARCHITECTURE_RISCV64;
-    case Architecture::kArmel:
-      return v1::ARCHITECTURE_ARMEL;
-  }
-  return v1::ARCHITECTURE_UNSPECIFIED;
 }
 
 }  // namespace

@@ -15,8 +15,8 @@
 #include "agent/config.h"
 #include "agent/host.h"
 #include "agent/options.h"
-#include "agent/version.h"
 #include "base/log.h"
+#include "base/version.h"
 
 namespace {
 

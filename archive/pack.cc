@@ -1,5 +1,6 @@
 #include "archive/pack.h"
 
+#include <archive.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "archive/pack_output.h"
 #include "archive/tar_writer.h"
 #include "archive/tree_writer.h"
@@ -219,6 +221,21 @@ absl::Status Packer::PackContent(int fd, const TarEntry& entry) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> ArchiveTools() {
+  // "libarchive 3.6.2 zlib/1.2.13 liblzma/5.4.1 … libzstd/1.5.4"
+  std::map<std::string, std::string> tools;
+  std::string earlier;
+  for (const absl::string_view word : absl::StrSplit(archive_version_details(), ' ', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(word, absl::MaxSplits('/', 1));
+    if (parts.first == "zlib" || parts.first == "libzstd")
+      tools[std::string(parts.first)] = std::string(parts.second);
+    if (earlier == "libarchive") tools[earlier] = std::string(word);
+    earlier = std::string(word);
+  }
+  return tools;
+}
 
 absl::StatusOr<PackResult> PackTree(const std::filesystem::path& tree, const std::filesystem::path& archive,
                                     const PackOptions& options, const PackProgress& progress,

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ struct PackResult {
 
 // Called from the calling thread every few MiB: content bytes read so far, and where it is.
 using PackProgress = std::function<void(int64_t content_bytes, absl::string_view path)>;
+
+// Versions of the libraries that pack: {"libarchive", "3.6.2"}, {"libzstd", "1.5.4"}, …
+std::map<std::string, std::string> ArchiveTools();
 
 // Packs a folder with all it holds into one archive. The same tree and options give the same
 // bytes: names in byte order, numbers for owners and no names, times in whole seconds and

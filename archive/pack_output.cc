@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "base/status.h"
 
 namespace rootwright {
@@ -124,13 +125,7 @@ absl::StatusOr<std::unique_ptr<PackOutput>> PackOutput::Create(const std::filesy
 absl::Status PackOutput::WriteOut(absl::string_view bytes) {
   sha256_.Update(bytes);
   size_ += static_cast<int64_t>(bytes.size());
-  while (!bytes.empty()) {
-    const ssize_t put = write(fd_.get(), bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return ErrnoStatus(errno, "write the archive", path_.string());
-    bytes.remove_prefix(static_cast<size_t>(put));
-  }
-  return absl::OkStatus();
+  return WriteAll(fd_.get(), bytes, path_);
 }
 
 absl::Status PackOutput::Write(absl::string_view bytes) {

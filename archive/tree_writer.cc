@@ -16,6 +16,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "base/status.h"
 
 namespace rootwright {
@@ -29,16 +30,6 @@ timespec Seconds(int64_t seconds) { return {.tv_sec = static_cast<time_t>(second
 bool HasDotDot(absl::string_view path) {
   return path == ".." || absl::StartsWith(path, "../") || absl::EndsWith(path, "/..") ||
          absl::StrContains(path, "/../");
-}
-
-absl::Status WriteAll(int fd, std::span<const char> data) {
-  while (!data.empty()) {
-    const ssize_t put = write(fd, data.data(), data.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return ErrnoStatus(errno, "write", "content");
-    data = data.subspan(static_cast<size_t>(put));
-  }
-  return absl::OkStatus();
 }
 
 // 0 or an errno. `folder` stays the caller's.
@@ -135,7 +126,7 @@ absl::Status TreeWriter::MakeFile(const Place& place, const TarEntry& entry, con
       return absl::ResourceExhaustedError(
           absl::StrCat("write: ", entry.path, ": more than ", max_bytes, " bytes"));
     }
-    RW_RETURN_IF_ERROR(Annotate(WriteAll(fd.get(), {buffer.data(), got}), entry.path));
+    RW_RETURN_IF_ERROR(WriteAll(fd.get(), {buffer.data(), got}, entry.path));
   }
   // Owner first: changing it takes set-id bits and capabilities away.
   if (fchown(fd.get(), entry.uid, entry.gid) != 0) return Failed(errno, "set the owner of", entry.path);

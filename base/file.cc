@@ -1,10 +1,13 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <fts.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -13,20 +16,6 @@
 #include "base/unique_fd.h"
 
 namespace rootwright {
-namespace {
-
-absl::Status WriteAll(int fd, absl::string_view content, const std::filesystem::path& path) {
-  while (!content.empty()) {
-    const ssize_t put = write(fd, content.data(), content.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return ErrnoStatus(errno, "write", path.string());
-    content.remove_prefix(static_cast<size_t>(put));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, int64_t max_bytes) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, "open", path.string());
@@ -43,6 +32,16 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, int64_t 
           absl::StrCat("read: ", path.string(), ": larger than ", max_bytes, " bytes"));
     }
   }
+}
+
+absl::Status WriteAll(int fd, absl::string_view content, const std::filesystem::path& path) {
+  while (!content.empty()) {
+    const ssize_t put = write(fd, content.data(), content.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return ErrnoStatus(errno, "write", path.string());
+    content.remove_prefix(static_cast<size_t>(put));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WriteFileAtomically(const std::filesystem::path& path, absl::string_view content, int mode) {
@@ -66,6 +65,13 @@ absl::Status MakeFolders(const std::filesystem::path& path) {
   return absl::OkStatus();
 }
 
+absl::Status SyncFolder(const std::filesystem::path& folder) {
+  const UniqueFd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return ErrnoStatus(errno, "open", folder.string());
+  if (fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync", folder.string());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ScopedFolder> ScopedFolder::Create(const std::filesystem::path& parent,
                                                   absl::string_view prefix) {
   RW_RETURN_IF_ERROR(MakeFolders(parent));
@@ -84,6 +90,22 @@ ScopedFolder& ScopedFolder::operator=(ScopedFolder&& other) noexcept {
 ScopedFolder::~ScopedFolder() {
   std::error_code ignored;
   if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+absl::StatusOr<int64_t> AllocatedBytes(const std::filesystem::path& folder) {
+  std::string root = folder.string();
+  char* const roots[] = {root.data(), nullptr};
+  const std::unique_ptr<FTS, int (*)(FTS*)> walk(
+      fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, nullptr), &fts_close);
+  if (walk == nullptr) return ErrnoStatus(errno, "look through", root);
+  int64_t bytes = 0;
+  while (const FTSENT* entry = fts_read(walk.get())) {
+    const bool counted = entry->fts_info == FTS_D || entry->fts_info == FTS_F || entry->fts_info == FTS_SL;
+    if (counted) bytes += static_cast<int64_t>(entry->fts_statp->st_blocks) * 512;
+    if (entry->fts_level == FTS_ROOTLEVEL && entry->fts_info == FTS_NS)
+      return ErrnoStatus(entry->fts_errno, "look through", root);
+  }
+  return bytes;
 }
 
 absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& path) {

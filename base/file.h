@@ -17,8 +17,14 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, int64_t 
 absl::Status WriteFileAtomically(const std::filesystem::path& path, absl::string_view content,
                                  int mode = 0644);
 
+// Writes all of it to the descriptor; `path` stands in the error.
+absl::Status WriteAll(int fd, absl::string_view content, const std::filesystem::path& path);
+
 // Makes a folder and those above it.
 absl::Status MakeFolders(const std::filesystem::path& path);
+
+// Has the folder's own entries (new files, renames) on the disk when it returns.
+absl::Status SyncFolder(const std::filesystem::path& folder);
 
 // A new folder below `parent`, named prefix plus six characters; removed with all it holds
 // when the object goes.
@@ -34,6 +40,10 @@ class ScopedFolder {
   explicit ScopedFolder(std::filesystem::path path) : path_(std::move(path)) {}
   std::filesystem::path path_;
 };
+
+// Disk that the folder and all below it take, holes left out. What comes and goes meanwhile may be counted or
+// not.
+absl::StatusOr<int64_t> AllocatedBytes(const std::filesystem::path& folder);
 
 // Bytes that an unprivileged writer could still put on the file system that holds `path`.
 absl::StatusOr<int64_t> FreeBytes(const std::filesystem::path& path);

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/host_use.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "base/wait.h"
@@ -202,6 +203,9 @@ absl::StatusOr<SubprocessResult> RunSubprocess(const SubprocessSpec& spec, Deadl
   rusage usage{};
   while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
   }
+  const absl::Duration cpu = FromTimeval(usage.ru_utime) + FromTimeval(usage.ru_stime);
+  const int64_t peak_memory_bytes = static_cast<int64_t>(usage.ru_maxrss) * 1024;
+  HostUse::AddSubprocess(cpu, peak_memory_bytes);
   int exec_error = 0;
   if (read(report.read.get(), &exec_error, sizeof exec_error) == sizeof exec_error) {
     return ErrnoStatus(exec_error, "start", spec.argv[0]);
@@ -210,8 +214,8 @@ absl::StatusOr<SubprocessResult> RunSubprocess(const SubprocessSpec& spec, Deadl
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   result.wall = Since(start, Clock::Real().Now());
-  result.cpu = FromTimeval(usage.ru_utime) + FromTimeval(usage.ru_stime);
-  result.peak_memory_bytes = static_cast<int64_t>(usage.ru_maxrss) * 1024;
+  result.cpu = cpu;
+  result.peak_memory_bytes = peak_memory_bytes;
   return result;
 }
 

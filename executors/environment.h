@@ -21,6 +21,9 @@ enum class OutputStream { kStdout, kStderr };
 // Takes output as it comes, in any pieces, from the thread that waits for the command.
 using OutputSink = std::function<void(OutputStream, absl::string_view)>;
 
+// Takes the pieces of a file in order. An error ends the call that sends them, which returns it.
+using FileSink = std::function<absl::Status(absl::string_view)>;
+
 // A program to run inside an environment, as root.
 struct EnvironmentCommand {
   std::vector<std::string> argv;
@@ -67,12 +70,13 @@ class Environment {
   virtual absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink,
                                             Deadline deadline, std::stop_token stop) = 0;
 
-  // Small files: content in the call, at most 64 MiB. Missing folders are made. Paths are
-  // absolute, in the environment's own root.
+  // One file, at most 64 MiB. Missing folders are made. The path is absolute, in the environment's own root.
   virtual absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
                                std::stop_token stop) = 0;
-  virtual absl::StatusOr<std::string> GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
-                                              std::stop_token stop) = 0;
+  // One file of any size, piece by piece. ResourceExhausted once it is larger than max_bytes, NotFound when
+  // there is none, InvalidArgument when it is no regular file.
+  virtual absl::Status GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink,
+                               Deadline deadline, std::stop_token stop) = 0;
 
   // Gives the environment its own writable copy of a folder of the host, as bulk, and
   // returns where it is inside; owners, modes, links and extended attributes are kept, the
@@ -88,6 +92,9 @@ class Environment {
 
   // A few words for people on what it is: "cortex-a57, 1 vCPU, emulated, domain rootwright-7f3a".
   virtual std::string Describe() const = 0;
+
+  // Versions of what it runs on, for the manifest: {"qemu", "7.2.22"}. Asked while it runs.
+  virtual std::map<std::string, std::string> Tools() { return {}; }
 
   // CPU time used so far, as the host counts it; tells silent from idle.
   virtual absl::StatusOr<absl::Duration> CpuTime() = 0;

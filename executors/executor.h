@@ -37,6 +37,8 @@ struct ImageInfo {
   std::string name;
   // SHA-256 over recipe and content; in the manifest of every result.
   std::string digest;
+  // Of the machine's kernel, e.g. "6.1.0-50-cloud-arm64"; empty where the environment has none of its own.
+  std::string kernel_release;
 };
 
 // How far something slow is: `done` of `total` (0 when not known) of `phase`, at `item`.

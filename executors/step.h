@@ -86,8 +86,8 @@ struct StepResult {
 };
 
 // One step of a routine, safe to repeat: Check says whether it is done already, Apply does
-// it, Verify looks whether what should be there is. A failed StepResult is the user's
-// failure; an error Status is an infrastructure error, except Cancelled and
+// it, Verify looks whether what should be there is, also after a Check that found it done. A failed
+// StepResult is the user's failure; an error Status is an infrastructure error, except Cancelled and
 // DeadlineExceeded, which are the context's.
 class Step {
  public:
@@ -98,7 +98,8 @@ class Step {
   virtual Place place() const = 0;
   virtual absl::StatusOr<bool> Check(StepContext&) { return false; }
   virtual absl::StatusOr<StepResult> Apply(StepContext& context) = 0;
-  virtual absl::Status Verify(StepContext&) { return absl::OkStatus(); }
+  // Of the result only failure, exit code and use count.
+  virtual absl::StatusOr<StepResult> Verify(StepContext&) { return StepResult{}; }
 };
 
 // The steps of one build, and what they share. Made by a routine's factory.

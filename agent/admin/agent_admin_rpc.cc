@@ -1,7 +1,7 @@
 #include "agent/admin/agent_admin_rpc.h"
 
 #include "absl/status/status.h"
-#include "agent/build/proto_time.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {

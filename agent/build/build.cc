@@ -9,11 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/build/pipeline.h"
-#include "agent/build/proto_time.h"
 #include "agent/build/upload_artifacts.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {
@@ -39,7 +39,8 @@ Build::Build(std::shared_ptr<BuildJournal> journal, absl::StatusOr<PlannedBuild>
       host_(host),
       started_(host.clock.Now()),
       writer_(*journal_, host.clock, limits_.log_bytes, [this] { End(JournalBroken(writer_.status())); }),
-      watchdog_(limits_, host.watchdog, host.clock, writer_) {}
+      watchdog_(limits_, host.watchdog, host.clock, writer_,
+                [this] { return AllocatedBytes(plan_->environment().work_folder); }) {}
 
 absl::Status Build::Run() {
   Ending ending;
@@ -72,6 +73,8 @@ Ending Build::RunSteps() {
   const auto upload = MakeUploadArtifacts(*routine_, lease(), host_.publisher, writer_);
   if (collecting_from < steps.size()) steps.push_back(upload.get());
 
+  // Preparing has the wall limit of its own: a server that does not answer must not hold the slot for good.
+  watchdog_.StartWallLimit();
   watchdog_.Start();
   Pipeline pipeline(writer_, watchdog_, *routine_, host_.clock);
   Ending ending = pipeline.Run(steps, [&](size_t index) {

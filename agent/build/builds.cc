@@ -5,11 +5,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "agent/build/proto_time.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {
@@ -157,7 +157,7 @@ void Builds::Discard(absl::string_view lease_id) {
 bool Builds::IsRunning(absl::string_view lease_id) const { return FindRunning(lease_id) != nullptr; }
 
 LeaseHolder::Room Builds::room() const {
-  const auto disk = FreeBytes(paths_.state());
+  const auto disk = slots_.free_disk();
   return {slots_.free(), slots_.free_memory(), disk.ok() ? *disk : -1};
 }
 

@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/build/limits.h"
-#include "agent/build/proto_time.h"
 #include "base/log.h"
 #include "base/size_text.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {

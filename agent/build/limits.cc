@@ -2,9 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "agent/build/proto_time.h"
 #include "base/size_text.h"
 #include "base/status.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {

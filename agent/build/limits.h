@@ -12,7 +12,7 @@ namespace rootwright {
 // What one build may use, in our own terms; every member is set. The defaults here are those of an agent
 // whose configuration names none.
 struct BuildLimits {
-  // From the end of PREPARING to the end.
+  // From the end of PREPARING to the end; PREPARING itself may take as long.
   absl::Duration wall = absl::Hours(2);
   // Without output, progress, or CPU use in the environment.
   absl::Duration silence = absl::Minutes(20);
@@ -20,6 +20,7 @@ struct BuildLimits {
   int64_t memory_bytes = int64_t{1} << 30;
   // One is measurably faster than two for package scripts under emulation.
   int vcpus = 1;
+  // Of all that the build has on the host at one time: tree, machine's disks, results.
   int64_t disk_bytes = int64_t{8} << 30;
   int64_t log_bytes = int64_t{256} << 20;
   int processes = 4096;

@@ -4,9 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/build/proto_time.h"
+#include "base/host_use.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 
@@ -35,7 +36,12 @@ Ending Pipeline::Run(const std::vector<Step*>& steps, const BeforeStep& before) 
 
 Ending Pipeline::RunStep(Step& step) {
   StepContext context{writer_, watchdog_.wall_deadline(), watchdog_.stop()};
-  const absl::StatusOr<StepResult> result = CheckApplyVerify(step, context);
+  const HostUse use;
+  absl::StatusOr<StepResult> result = CheckApplyVerify(step, context);
+  if (result.ok() && step.place() != Place::kEnvironment) {
+    result->cpu += use.cpu();
+    result->peak_memory_bytes = std::max(result->peak_memory_bytes, use.peak_memory_bytes());
+  }
   Ending ending = EndingOf(step, result);
   v1::StepFinished finished;
   finished.set_state(ending.ok() ? v1::STEP_STATE_SUCCEEDED : v1::STEP_STATE_FAILED);
@@ -60,7 +66,14 @@ absl::StatusOr<StepResult> Pipeline::CheckApplyVerify(Step& step, StepContext& c
     RW_ASSIGN_OR_RETURN(result, step.Apply(context));
     if (!result.ok()) return result;
   }
-  RW_RETURN_IF_ERROR(step.Verify(context));
+  RW_ASSIGN_OR_RETURN(const StepResult verified, step.Verify(context));
+  result.cpu += verified.cpu;
+  result.peak_memory_bytes = std::max(result.peak_memory_bytes, verified.peak_memory_bytes);
+  if (!verified.ok()) {
+    result.failure = verified.failure;
+    result.exit_code = verified.exit_code;
+    result.signal = verified.signal;
+  }
   return result;
 }
 

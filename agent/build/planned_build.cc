@@ -9,32 +9,16 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "agent/build/proto_time.h"
 #include "agent/journal/paths.h"
 #include "base/status.h"
+#include "proto/proto_architecture.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {
 
 absl::Status Invalid(absl::string_view field, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("request.", field, ": ", why));
-}
-
-std::optional<Architecture> FromProto(v1::Architecture architecture) {
-  switch (architecture) {
-    case v1::ARCHITECTURE_AMD64:
-      return Architecture::kAmd64;
-    case v1::ARCHITECTURE_ARM64:
-      return Architecture::kArm64;
-    case v1::ARCHITECTURE_ARMHF:
-      return Architecture::kArmhf;
-    case v1::ARCHITECTURE_RISCV64:
-      return Architecture::kRiscv64;
-    case v1::ARCHITECTURE_ARMEL:
-      return Architecture::kArmel;
-    default:
-      return std::nullopt;
-  }
 }
 
 std::optional<PackFormat> FromProto(v1::OutputFormat format) {
@@ -74,7 +58,7 @@ absl::StatusOr<EnvironmentSpec> PlanEnvironment(const v1::Lease& lease, const Bu
                                                 const BuildPolicy& policy,
                                                 const std::filesystem::path& work_folder) {
   const v1::Target& target = lease.request().target();
-  const auto architecture = FromProto(target.architecture());
+  const auto architecture = rootwright::FromProto(target.architecture());
   if (!architecture) return Invalid("target.architecture", "not known to this agent");
   if (policy.targets.count(*architecture) == 0) {
     return absl::FailedPreconditionError(

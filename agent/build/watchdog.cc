@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/size_text.h"
 #include "base/wait.h"
 
 namespace rootwright {
@@ -17,8 +18,13 @@ constexpr absl::Duration kSample = absl::Seconds(1);
 }  // namespace
 
 Watchdog::Watchdog(const BuildLimits& limits, WatchdogSettings settings, const Clock& clock,
-                   EventWriter& writer)
-    : limits_(limits), settings_(settings), clock_(clock), writer_(writer) {
+                   EventWriter& writer, DiskUse disk_use)
+    : limits_(limits),
+      settings_(settings),
+      clock_(clock),
+      writer_(writer),
+      disk_use_(std::move(disk_use)),
+      next_disk_look_(Deadline::At(clock.Now())) {
   asked_at_ = cpu_seen_ = busy_at_ = clock_.Now();
 }
 
@@ -84,9 +90,19 @@ void Watchdog::Look() {
     if (environment_ != nullptr) environment_->Kill();
   } else if (late) {
     End(TimedOut(absl::StrCat("wall limit of ", LengthText(limits_.wall), " reached in ", writer_.step())));
-  } else if (place != Place::kHost) {
-    LookAtSilence(now);
+  } else {
+    if (place != Place::kHost) LookAtSilence(now);
+    if (disk_use_ != nullptr && next_disk_look_.Passed(now)) LookAtDisk(now);
   }
+}
+
+void Watchdog::LookAtDisk(Instant now) {
+  const absl::StatusOr<int64_t> used = disk_use_();
+  const Instant after = clock_.Now();
+  next_disk_look_ = Deadline::In(std::max(settings_.disk_tick, 50 * Since(now, after)), after);
+  if (!used.ok() || *used <= limits_.disk_bytes) return;
+  End(Failed(absl::StrCat("disk limit of ", SizeText(limits_.disk_bytes), " reached in ", writer_.step(),
+                          ": the build's files on the host take ", SizeText(*used))));
 }
 
 void Watchdog::LookAtSilence(Instant now) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <thread>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/build/ending.h"
 #include "agent/build/event_writer.h"
@@ -20,16 +22,23 @@ struct WatchdogSettings {
   // From asking a build that timed out to stop to killing its environment: longer than its command may take
   // to end after TERM, so that its last words are in the log. No other ending waits.
   absl::Duration kill_grace = absl::Seconds(8);
+  // Between two looks at the disk; longer where one takes long, so that they take 2 % of a CPU at most.
+  absl::Duration disk_tick = absl::Seconds(2);
 };
 
-// Ends a build that was asked to end, ran out of its wall limit, or has been silent for too long: by the stop
-// token, and by killing the environment, which holds nothing that anybody wants any more. The first cause
-// counts and becomes the ending. Silent is a step that works in the environment when neither output nor
-// progress comes and the environment uses less than a tenth of a CPU: an idle kernel under emulation is never
-// wholly idle.
+// Ends a build that was asked to end, ran out of its wall limit, fills more disk than it may, or has been
+// silent for too long: by the stop token, and by killing the environment, which holds nothing that anybody
+// wants any more. The first cause counts and becomes the ending. Silent is a step that works in the
+// environment when neither output nor progress comes and the environment uses less than a tenth of a CPU: an
+// idle kernel under emulation is never wholly idle.
 class Watchdog {
  public:
-  Watchdog(const BuildLimits& limits, WatchdogSettings settings, const Clock& clock, EventWriter& writer);
+  // Disk that the build's files take on the host; an error counts as not known.
+  using DiskUse = std::function<absl::StatusOr<int64_t>()>;
+
+  // `disk_use` may be null: then it is not watched.
+  Watchdog(const BuildLimits& limits, WatchdogSettings settings, const Clock& clock, EventWriter& writer,
+           DiskUse disk_use = nullptr);
 
   // Asks the build to end that way. From any thread; only the first call counts.
   void End(Ending ending);
@@ -38,6 +47,7 @@ class Watchdog {
   std::optional<Ending> ending() const;
 
   // --- the build's thread ---
+  // From now on; again for a phase that has the limit of its own.
   void StartWallLimit();
   Deadline wall_deadline() const;
   // The environment to ask for CPU time and to kill, null before there is one and before it goes: once the
@@ -54,12 +64,16 @@ class Watchdog {
 
  private:
   void LookAtSilence(Instant now);
+  void LookAtDisk(Instant now);
 
   const BuildLimits limits_;
   const WatchdogSettings settings_;
   const Clock& clock_;
   EventWriter& writer_;
+  const DiskUse disk_use_;
   std::stop_source stop_;
+  // Of the thread that looks.
+  Deadline next_disk_look_;
 
   mutable Mutex mutex_;
   std::optional<Ending> ending_ RW_GUARDED_BY(mutex_);

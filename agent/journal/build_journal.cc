@@ -25,13 +25,6 @@ absl::StatusOr<UniqueFd> OpenFile(const std::filesystem::path& path, int flags) 
   return file;
 }
 
-// A folder's new entries are on the disk once the folder is.
-absl::Status SyncFolder(const std::filesystem::path& path) {
-  const UniqueFd folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || fsync(folder.get()) != 0) return ErrnoStatus(errno, "sync", path.string());
-  return absl::OkStatus();
-}
-
 int64_t LoadNumber(int file) {
   std::array<uint8_t, 8> bytes{};
   if (pread(file, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return 0;

@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "agent/build/limits.h"
 #include "agent/build/planned_build.h"
-#include "agent/build/proto_time.h"
 #include "base/log.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {

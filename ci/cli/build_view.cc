@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "base/size_text.h"
 #include "ci/cli/units.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::cli {
 namespace {
@@ -19,14 +20,6 @@ constexpr std::array<const char*, 10> kSpinner = {"⠋", "⠙", "⠹", "⠸", "�
 constexpr size_t kWarningsShown = 3;
 
 }  // namespace
-
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
-absl::Duration DurationOf(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
 
 std::string TitleOf(const v1::Build& build) {
   const v1::BuildRequest& request = build.request();
@@ -52,7 +45,7 @@ std::string ProgressText(const v1::StepProgress& progress) {
       absl::StrJoin({progress.phase(), count}, progress.phase().empty() || count.empty() ? "" : " "),
       progress.item()};
   if (progress.has_estimate())
-    parts.push_back(absl::StrCat("about ", RoughText(DurationOf(progress.estimate())), " left"));
+    parts.push_back(absl::StrCat("about ", RoughText(FromProto(progress.estimate())), " left"));
   parts.erase(std::remove(parts.begin(), parts.end(), ""), parts.end());
   return Printable(absl::StrJoin(parts, " · "));
 }
@@ -124,7 +117,7 @@ void BuildView::ApplyEvent(const v1::BuildEvent& event) {
       for (const std::string& step : event.step_started().coming()) coming_.push_back(Printable(step));
       if (!coming_.empty() && coming_.front() == event.step_started().step()) coming_.pop_front();
       steps_.push_back(
-          {event.step_started().step(), v1::STEP_STATE_RUNNING, TimeOf(event.time()), {}, {}, {}});
+          {event.step_started().step(), v1::STEP_STATE_RUNNING, FromProto(event.time()), {}, {}, {}});
       break;
     case v1::BuildEvent::kStepProgress:
       if (Step* step = Find(event.step_progress().step())) step->progress = event.step_progress();
@@ -132,7 +125,7 @@ void BuildView::ApplyEvent(const v1::BuildEvent& event) {
     case v1::BuildEvent::kStepFinished:
       if (Step* step = Find(event.step_finished().step())) {
         step->state = event.step_finished().state();
-        step->wall = DurationOf(event.step_finished().wall());
+        step->wall = FromProto(event.step_finished().wall());
         const bool failed = step->state == v1::STEP_STATE_FAILED;
         step->note = failed ? event.step_finished().reason() : event.step_finished().summary();
       }
@@ -162,10 +155,10 @@ Line BuildView::HeaderLine(absl::Time now) const {
   line.Add(absl::StrCat("Build ", build_.id()), Tone::kStrong).Add("  ").Add(TitleOf(build_));
   if (!build_.agent().empty()) line.Add(absl::StrCat("  on ", Printable(build_.agent())));
   if (build_.attempt() > 1) line.Add(absl::StrCat("  attempt ", build_.attempt()), Tone::kNote);
-  const absl::Time since = build_.has_started_at()     ? TimeOf(build_.started_at())
-                           : build_.has_submitted_at() ? TimeOf(build_.submitted_at())
+  const absl::Time since = build_.has_started_at()     ? FromProto(build_.started_at())
+                           : build_.has_submitted_at() ? FromProto(build_.submitted_at())
                                                        : now;
-  const absl::Time until = build_.has_finished_at() ? TimeOf(build_.finished_at()) : now;
+  const absl::Time until = build_.has_finished_at() ? FromProto(build_.finished_at()) : now;
   return line.To(70).Add(DurationText(until - since));
 }
 

@@ -72,7 +72,4 @@ std::string PlanText(const v1::PlanReady& plan);
 // "Build 81be is queued: …" and what keeps each agent from taking it.
 std::vector<Line> WaitingLines(const std::string& build_id, const v1::ExplainPendingResponse& why);
 
-absl::Time TimeOf(const google::protobuf::Timestamp& time);
-absl::Duration DurationOf(const google::protobuf::Duration& duration);
-
 }  // namespace rootwright::cli

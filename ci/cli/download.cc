@@ -44,13 +44,7 @@ class PartialFile {
   absl::Status Append(absl::string_view data) {
     digest_.Update(data);
     size_ += static_cast<int64_t>(data.size());
-    while (!data.empty()) {
-      const ssize_t put = write(fd_.get(), data.data(), data.size());
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return ErrnoStatus(errno, "write", path_.string());
-      data.remove_prefix(static_cast<size_t>(put));
-    }
-    return absl::OkStatus();
+    return WriteAll(fd_.get(), data, path_);
   }
 
   absl::Status Empty() {

@@ -6,6 +6,7 @@
 #include "base/size_text.h"
 #include "ci/cli/build_view.h"
 #include "ci/cli/units.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::cli {
 namespace {
@@ -32,7 +33,7 @@ void PlainView::ApplyBuild(const v1::Build& build, std::vector<Line>& lines) {
   state_ = build.state();
   attempt_ = build.attempt();
   if (same) return;
-  const absl::Time submitted = TimeOf(build.submitted_at());
+  const absl::Time submitted = FromProto(build.submitted_at());
   if (again) {
     lines.push_back(
         Line()
@@ -43,7 +44,7 @@ void PlainView::ApplyBuild(const v1::Build& build, std::vector<Line>& lines) {
     lines.push_back(
         Begin(submitted).Add(absl::StrCat("Build ", build.id(), "  ", TitleOf(build), "  queued")));
   } else if (build.state() == v1::BUILD_STATE_LEASED) {
-    const absl::Time time = build.has_started_at() ? TimeOf(build.started_at()) : submitted;
+    const absl::Time time = build.has_started_at() ? FromProto(build.started_at()) : submitted;
     lines.push_back(Begin(time).Add(
         absl::StrCat("Build ", build.id(), "  ", TitleOf(build), "  on ", Printable(build.agent()),
                      build.attempt() > 1 ? absl::StrCat("  attempt ", build.attempt()) : "")));
@@ -51,7 +52,7 @@ void PlainView::ApplyBuild(const v1::Build& build, std::vector<Line>& lines) {
 }
 
 void PlainView::ApplyEvent(const v1::BuildEvent& event, std::vector<Line>& lines) {
-  const absl::Time time = TimeOf(event.time());
+  const absl::Time time = FromProto(event.time());
   switch (event.kind_case()) {
     case v1::BuildEvent::kStepStarted:
       phase_.clear();
@@ -92,7 +93,7 @@ void PlainView::ApplyEvent(const v1::BuildEvent& event, std::vector<Line>& lines
 
 void PlainView::ApplyProgress(const v1::BuildEvent& event, std::vector<Line>& lines) {
   const v1::StepProgress& progress = event.step_progress();
-  const absl::Time time = TimeOf(event.time());
+  const absl::Time time = FromProto(event.time());
   if (progress.phase() == phase_ && time - progress_shown_ < kBetweenProgress) return;
   const std::string text = ProgressText(progress);
   if (text.empty()) return;
@@ -103,11 +104,11 @@ void PlainView::ApplyProgress(const v1::BuildEvent& event, std::vector<Line>& li
 
 void PlainView::ApplyFinished(const v1::BuildEvent& event, std::vector<Line>& lines) {
   const v1::StepFinished& step = event.step_finished();
-  EndLogLines(TimeOf(event.time()), step.step(), lines);
+  EndLogLines(FromProto(event.time()), step.step(), lines);
   const bool good = step.state() == v1::STEP_STATE_SUCCEEDED;
-  Line line = Begin(TimeOf(event.time()));
+  Line line = Begin(FromProto(event.time()));
   line.Add(good ? "✓" : "✗", good ? Tone::kGood : Tone::kBad);
-  line.Add(absl::StrCat(" ", Printable(step.step()), "  ", DurationText(DurationOf(step.wall()))));
+  line.Add(absl::StrCat(" ", Printable(step.step()), "  ", DurationText(FromProto(step.wall()))));
   if (!step.summary().empty()) line.Add("  ").Add(Printable(step.summary()));
   if (!step.reason().empty()) line.Add("  ").Add(Printable(step.reason()), good ? Tone::kPlain : Tone::kBad);
   lines.push_back(std::move(line));
@@ -115,7 +116,7 @@ void PlainView::ApplyFinished(const v1::BuildEvent& event, std::vector<Line>& li
 
 void PlainView::ApplyLog(const v1::BuildEvent& event, std::vector<Line>& lines) {
   const v1::LogChunk& chunk = event.log_chunk();
-  const absl::Time time = TimeOf(event.time());
+  const absl::Time time = FromProto(event.time());
   const std::string before = absl::StrCat(Printable(chunk.step()), "| ");
   if (chunk.omitted_bytes() > 0) {
     EndLogLines(time, chunk.step(), lines);

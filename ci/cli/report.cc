@@ -11,6 +11,7 @@
 #include "base/size_text.h"
 #include "ci/cli/build_view.h"
 #include "ci/cli/units.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::cli {
 namespace {
@@ -21,14 +22,14 @@ std::string EnumWord(absl::string_view name, absl::string_view prefix) {
 }
 
 std::string TimeText(const google::protobuf::Timestamp& time, absl::TimeZone zone) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%S", TimeOf(time), zone);
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", FromProto(time), zone);
 }
 
 // Wall time of a build so far, or of all of it.
 std::string WallText(const v1::Build& build, absl::Time now) {
   if (!build.has_started_at()) return "";
-  return DurationText((build.has_finished_at() ? TimeOf(build.finished_at()) : now) -
-                      TimeOf(build.started_at()));
+  return DurationText((build.has_finished_at() ? FromProto(build.finished_at()) : now) -
+                      FromProto(build.started_at()));
 }
 
 Tone ToneOf(const v1::Build& build) {
@@ -52,7 +53,7 @@ std::string ResourceText(const v1::Build& build) {
   absl::Duration cpu;
   for (const v1::StepSummary& step : build.steps()) {
     peak = std::max(peak, step.peak_memory_bytes());
-    cpu += DurationOf(step.cpu());
+    cpu += FromProto(step.cpu());
   }
   std::vector<std::string> parts;
   if (peak > 0) parts.push_back(absl::StrCat("peak memory ", SizeText(peak)));
@@ -127,7 +128,7 @@ void AppendSteps(const v1::Build& build, absl::Time now, std::vector<Line>& line
     Line line("  ");
     line.Add(running ? "…" : MarkOf(tone), tone).Add(absl::StrCat(" ", Printable(step.name())));
     const std::string wall =
-        DurationText(running ? now - TimeOf(step.started_at()) : DurationOf(step.wall()));
+        DurationText(running ? now - FromProto(step.started_at()) : FromProto(step.wall()));
     line.To(36 - static_cast<int>(wall.size())).Add(wall);
     if (step.peak_memory_bytes() > 0) line.To(40).Add(SizeText(step.peak_memory_bytes()));
     if (step.log_bytes() > 0) line.To(52).Add(absl::StrCat("log ", SizeText(step.log_bytes())));
@@ -171,7 +172,7 @@ std::vector<Line> EndingLines(const Ending& ending) {
                    .Add(" ")
                    .Add(absl::StrCat("Build ", build.id(), WhatHappened(build)), Tone::kStrong);
   if (build.outcome() == v1::OUTCOME_SUCCEEDED) {
-    first.Add(absl::StrCat(" in ", WallText(build, TimeOf(build.finished_at()))), Tone::kStrong);
+    first.Add(absl::StrCat(" in ", WallText(build, FromProto(build.finished_at()))), Tone::kStrong);
     if (const std::string resources = ResourceText(build); !resources.empty()) first.To(40).Add(resources);
   } else if (build.attempt() > 1) {
     first.Add(absl::StrCat(" (after ", build.attempt(), " attempts)"));
@@ -247,7 +248,7 @@ std::vector<Line> ArtifactTable(const std::vector<v1::Artifact>& artifacts) {
 std::vector<Line> AgentTable(const std::vector<v1::Agent>& agents, absl::Time now, absl::TimeZone zone) {
   std::vector<std::vector<std::string>> rows = {{"NAME", "STATE", "SLOTS", "TARGETS", "HEARD", "BUILDS"}};
   for (const v1::Agent& agent : agents) {
-    const absl::Duration heard = now - TimeOf(agent.last_heard_at());
+    const absl::Duration heard = now - FromProto(agent.last_heard_at());
     rows.push_back({Printable(agent.name()), EnumWord(v1::AgentState_Name(agent.state()), "AGENT_STATE_"),
                     absl::StrCat(agent.free_slots(), " of ", agent.capabilities().slots(), " free"),
                     TargetText(agent, false),

@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/version.h"
 #include "ci/cli/commands.h"
 #include "ci/cli/json_line.h"
 #include "ci/cli/rpc_error.h"
-#include "ci/cli/version.h"
 
 namespace rootwright::cli {
 namespace {

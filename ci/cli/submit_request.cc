@@ -12,19 +12,13 @@
 #include "absl/time/time.h"
 #include "base/status.h"
 #include "ci/cli/units.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::cli {
 namespace {
 
 absl::Status Wrong(absl::string_view option, absl::string_view cause) {
   return absl::InvalidArgumentError(absl::StrCat("build submit: --", option, ": ", cause));
-}
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::ToInt64Seconds(duration));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration % absl::Seconds(1))));
-  return proto;
 }
 
 absl::Status TakeTime(const Arguments& arguments, const char* option,

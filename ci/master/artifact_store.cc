@@ -22,12 +22,6 @@ namespace {
 constexpr int64_t kSpareBytes = 256 << 20;
 constexpr size_t kHashBytes = 1 << 20;
 
-absl::Status SyncFolder(const std::filesystem::path& folder) {
-  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync artifact folder", folder.string());
-  return absl::OkStatus();
-}
-
 int64_t SizeOf(const std::filesystem::path& path) {
   struct stat info;
   return ::stat(path.c_str(), &info) == 0 ? info.st_size : 0;

@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "ci/master/request_check.h"
 #include "ci/master/turn.h"
-#include "google/protobuf/util/time_util.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::master {
 namespace {
@@ -30,8 +30,7 @@ v1::Agent Show(Turn& turn, const Farm& farm, const KnownAgent& agent) {
   for (const LeaseRecord& lease : turn.leases().OfAgent(view.name)) shown.add_build_ids(lease.build_id);
   if (agent.session != nullptr) {
     const absl::Time heard = farm.clock.Wall() - Since(agent.session->heard_at, turn.now());
-    *shown.mutable_last_heard_at() =
-        google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(heard));
+    *shown.mutable_last_heard_at() = ToProto(heard);
   }
   return shown;
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/random.h"
 
 namespace rootwright::master {
 
@@ -72,17 +73,6 @@ std::vector<std::string> Leases::Expired(Instant now) const {
     if (entry.expires_at <= now) ids.push_back(id);
   }
   return ids;
-}
-
-std::string RandomHex(int digits) {
-  std::string bytes((digits + 1) / 2, '\0');
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    // Fails only before the kernel's pool is ready, or when interrupted: both pass.
-    const ssize_t got = ::getrandom(bytes.data() + filled, bytes.size() - filled, 0);
-    if (got > 0) filled += got;
-  }
-  return absl::BytesToHexString(bytes).substr(0, digits);
 }
 
 }  // namespace rootwright::master

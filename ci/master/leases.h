@@ -60,7 +60,4 @@ class Leases {
   std::map<std::string, Entry, std::less<>> entries_;
 };
 
-// `digits` random lower-case hexadecimal digits from the kernel.
-std::string RandomHex(int digits);
-
 }  // namespace rootwright::master

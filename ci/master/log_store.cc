@@ -15,12 +15,6 @@ namespace {
 // Beyond this many the files are closed at the next Sync.
 constexpr size_t kMaxOpenLogs = 64;
 
-absl::Status SyncFolder(const std::filesystem::path& folder) {
-  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return ErrnoStatus(errno, "sync log folder", folder.string());
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 std::filesystem::path LogStore::FolderOf(const LogKey& key) const {

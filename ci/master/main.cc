@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "ci/master/options.h"
 #include "ci/master/server.h"
-#include "ci/master/version.h"
 
 namespace {
 
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (options->show == master::Show::kVersion) {
-    std::printf("rootwright-master %s\n", master::kVersion);
+    std::printf("rootwright-master %s\n", kVersion);
     return 0;
   }
   StartLogging(options->log_level.c_str());
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
   auto server = master::Server::Start({options->listen, options->state, *times, options->max_artifact_bytes},
                                       Clock::Real());
   if (!server.ok()) return Complain(server.status(), kExitFailed);
-  spdlog::info("rootwright-master {} serves {}, state in {}", master::kVersion, (*server)->address(),
+  spdlog::info("rootwright-master {} serves {}, state in {}", kVersion, (*server)->address(),
                options->state.string());
   if (!options->address_file.empty()) {
     const absl::Status written =

@@ -7,18 +7,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/status.h"
-#include "ci/master/version.h"
-#include "google/protobuf/util/time_util.h"
+#include "base/version.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::master {
 namespace {
-
-using google::protobuf::util::TimeUtil;
-
-google::protobuf::Duration Length(absl::Duration duration) {
-  return TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(duration));
-}
 
 bool IsAgentName(absl::string_view name) {
   return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -104,14 +99,14 @@ absl::Status Sessions::Register(Turn& turn, const std::shared_ptr<Session>& sess
   known.set_name(message.agent());
   known.set_version(message.version());
   *known.mutable_capabilities() = message.capabilities();
-  *known.mutable_connected_at() = TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(farm_.clock.Wall()));
+  *known.mutable_connected_at() = ToProto(farm_.clock.Wall());
   turn.SaveAgent(agent);
 
   v1::AttachResponse answer;
   v1::Welcome* welcome = answer.mutable_welcome();
   welcome->set_session_id(session->id);
-  *welcome->mutable_heartbeat_interval() = Length(farm_.times.heartbeat());
-  *welcome->mutable_session_timeout() = Length(farm_.times.session_timeout());
+  *welcome->mutable_heartbeat_interval() = ToProto(farm_.times.heartbeat());
+  *welcome->mutable_session_timeout() = ToProto(farm_.times.session_timeout());
   welcome->set_version(kVersion);
   for (const v1::HeldBuild& held : message.held_builds()) {
     *welcome->add_held_builds() = JudgeHeld(turn, message.agent(), held);
@@ -177,7 +172,7 @@ void Sessions::Heartbeat(Turn& turn, KnownAgent& agent, const v1::Heartbeat& mes
     turn.leases().Renew(id, turn.now());
     v1::AttachResponse renewal;
     renewal.mutable_lease_renewal()->set_lease_id(id);
-    *renewal.mutable_lease_renewal()->mutable_expires_in() = Length(farm_.times.lease());
+    *renewal.mutable_lease_renewal()->mutable_expires_in() = ToProto(farm_.times.lease());
     turn.Send(*agent.session, std::move(renewal));
   }
   if (!std::exchange(agent.refused_lease, false) && turn.queue().InOrder().empty()) return;
@@ -193,7 +188,7 @@ void Sessions::TakeLeaseReply(Turn& turn, KnownAgent& agent, const v1::LeaseRepl
     turn.leases().Renew(message.lease_id(), turn.now());
     v1::Build& changed = build->tracker.mutable_build();
     if (!changed.has_started_at()) {
-      *changed.mutable_started_at() = TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(farm_.clock.Wall()));
+      *changed.mutable_started_at() = ToProto(farm_.clock.Wall());
     }
     turn.Announce(*build);
     return;

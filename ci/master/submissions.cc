@@ -6,11 +6,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "ci/master/request_check.h"
 #include "ci/master/turn.h"
 #include "google/protobuf/util/message_differencer.h"
-#include "google/protobuf/util/time_util.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::master {
 namespace {
@@ -42,8 +43,7 @@ absl::StatusOr<v1::SubmitBuildResponse> Submissions::Submit(const v1::SubmitBuil
   *record.build.mutable_request() = request.request();
   record.build.set_state(v1::BUILD_STATE_QUEUED);
   record.build.set_attempt(1);
-  *record.build.mutable_submitted_at() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(farm_.clock.Wall()));
+  *record.build.mutable_submitted_at() = ToProto(farm_.clock.Wall());
   {
     Turn turn(farm_);
     if (turn.closed()) return absl::UnavailableError("submit: the master is going down; try again");

@@ -4,20 +4,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
-#include "google/protobuf/util/time_util.h"
+#include "proto/proto_time.h"
 
 namespace rootwright::master {
 namespace {
 
 constexpr int kMaxAttempts = 3;
-
-google::protobuf::Timestamp Stamp(absl::Time time) {
-  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
-}
-
-google::protobuf::Duration Length(absl::Duration duration) {
-  return google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(duration));
-}
 
 }  // namespace
 
@@ -99,7 +91,7 @@ void Turn::GiveOut(ActiveBuild& build, KnownAgent& agent) {
   offer->set_lease_id(lease.id);
   offer->set_build_id(changed.id());
   offer->set_attempt(changed.attempt());
-  *offer->mutable_expires_in() = Length(farm_.times.lease());
+  *offer->mutable_expires_in() = ToProto(farm_.times.lease());
   *offer->mutable_request() = changed.request();
   Send(*agent.session, std::move(message));
   spdlog::info("build {} attempt {} goes to {}", changed.id(), changed.attempt(), name);
@@ -150,7 +142,7 @@ void Turn::Finish(ActiveBuild& build, const Ending& ending) {
   changed.set_reason(ending.reason);
   changed.clear_infrastructure_error();
   if (ending.error) *changed.mutable_infrastructure_error() = *ending.error;
-  *changed.mutable_finished_at() = Stamp(farm_.clock.Wall());
+  *changed.mutable_finished_at() = ToProto(farm_.clock.Wall());
   // A step that nobody will finish does not run any more.
   for (v1::StepSummary& step : *changed.mutable_steps()) {
     if (step.state() == v1::STEP_STATE_RUNNING) step.set_state(v1::STEP_STATE_FAILED);

@@ -1,16 +1,20 @@
+#include <fcntl.h>
+
+#include <cerrno>
 #include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/size_text.h"
 #include "base/status.h"
+#include "base/unique_fd.h"
 #include "executors/command/command_steps.h"
 
 namespace rootwright {
 namespace {
-
-constexpr int64_t kLargestFile = 64 << 20;
 
 class CollectFiles : public Step {
  public:
@@ -44,21 +48,40 @@ class CollectFiles : public Step {
             absl::StrCat("collect files: ", wanted, ": another file is called ", name, ", too"));
       }
     }
-    const absl::StatusOr<std::string> content =
-        state_.preparation.environment->GetFile(path, kLargestFile, context.deadline, context.stop);
-    if (absl::IsNotFound(content.status())) {
-      return StepResult::Failed(absl::StrCat("collect files: ", wanted, ": the command did not make it"));
+    ArtifactFile artifact{name, state_.artifact_folder() / name, 0, "", "application/octet-stream"};
+    const int64_t most = state_.request.environment.disk_bytes;
+    const absl::Status taken = TakeOut(path, most, context, artifact);
+    const auto fail = [&](absl::string_view why) {
+      return StepResult::Failed(absl::StrCat("collect files: ", wanted, ": ", why));
+    };
+    if (absl::IsNotFound(taken)) return fail("the command did not make it");
+    if (absl::IsInvalidArgument(taken)) return fail("not a file");
+    if (absl::IsResourceExhausted(taken) && FaultOf(taken, Fault::kGuest) == Fault::kGuest) {
+      return fail(absl::StrCat("larger than the build's disk limit of ", SizeText(most)));
     }
-    if (absl::IsResourceExhausted(content.status())) {
-      return StepResult::Failed(absl::StrCat("collect files: ", wanted, ": larger than 64 MiB"));
-    }
-    RW_RETURN_IF_ERROR(content.status());
-    ArtifactFile artifact{name, state_.artifact_folder() / name, static_cast<int64_t>(content->size()),
-                          Sha256::Of(*content), "application/octet-stream"};
-    RW_RETURN_IF_ERROR(WriteFileAtomically(artifact.path, *content));
+    RW_RETURN_IF_ERROR(taken);
     context.reporter.Log(OutputStream::kStdout, absl::StrCat(artifact.sha256, "  ", name, "\n"));
     state_.artifacts.push_back(std::move(artifact));
     return StepResult{};
+  }
+
+  // Sets size and digest, too.
+  absl::Status TakeOut(const std::string& path, int64_t most, StepContext& context, ArtifactFile& artifact) {
+    const UniqueFd file(open(artifact.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file) return ErrnoStatus(errno, "create", artifact.path.string());
+    Sha256 digest;
+    RW_RETURN_IF_ERROR(state_.preparation.environment->GetFile(
+        path, most,
+        [&](absl::string_view piece) {
+          digest.Update(piece);
+          artifact.size_bytes += static_cast<int64_t>(piece.size());
+          context.reporter.Progress(
+              {artifact.size_bytes >> 20, 0, "copying", absl::StrCat(artifact.name, ", MiB")});
+          return WithFault(WriteAll(file.get(), piece, artifact.path), Fault::kHost);
+        },
+        context.deadline, context.stop));
+    artifact.sha256 = digest.Digest();
+    return absl::OkStatus();
   }
 
   CommandState& state_;

@@ -139,15 +139,15 @@ absl::Status GuestChannel::PutFile(absl::string_view path, int mode, absl::strin
   }
 }
 
-absl::StatusOr<std::string> GuestChannel::GetFile(absl::string_view path, int64_t max_bytes,
-                                                  Deadline deadline, std::stop_token stop) {
+absl::Status GuestChannel::GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink,
+                                   Deadline deadline, std::stop_token stop) {
   const StopFd stop_fd(std::move(stop));
-  std::string content;
+  uint64_t got = 0;
   for (;;) {
     guest::GetFile piece;
     piece.request = ++last_request_;
     piece.bytes = guest::kMaxChunk;
-    piece.offset = content.size();
+    piece.offset = got;
     piece.path = std::string_view(path.data(), path.size());
     RW_RETURN_IF_ERROR(wire_->Send(piece));
     GuestReply reply;
@@ -159,12 +159,13 @@ absl::StatusOr<std::string> GuestChannel::GetFile(absl::string_view path, int64_
     if (reply.kind != GuestReply::Kind::kFileData || reply.data.size() > piece.bytes) {
       return wire_->Violation("an answer of the wrong kind");
     }
-    content.append(reply.data.data(), reply.data.size());
-    if (content.size() > static_cast<uint64_t>(std::max<int64_t>(max_bytes, 0))) {
+    got += reply.data.size();
+    if (got > static_cast<uint64_t>(std::max<int64_t>(max_bytes, 0))) {
       return absl::ResourceExhaustedError(
           absl::StrCat("read a file: ", path, ": larger than ", max_bytes, " bytes"));
     }
-    if (reply.data.size() < piece.bytes) return content;
+    RW_RETURN_IF_ERROR(sink(absl::string_view(reply.data.data(), reply.data.size())));
+    if (reply.data.size() < piece.bytes) return absl::OkStatus();
   }
 }
 

@@ -59,11 +59,11 @@ class GuestChannel {
   absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink,
                                     Deadline deadline, std::stop_token stop);
 
-  // As Environment's: whole files in memory; PutFile renames over what was there.
+  // As Environment's; PutFile renames over what was there.
   absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
                        std::stop_token stop);
-  absl::StatusOr<std::string> GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
-                                      std::stop_token stop);
+  absl::Status GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink, Deadline deadline,
+                       std::stop_token stop);
 
   // For machines only, after a start from a snapshot; a container refuses both.
   absl::Status SyncClock(absl::Time now, Deadline deadline, std::stop_token stop);

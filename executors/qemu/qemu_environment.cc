@@ -223,13 +223,11 @@ absl::Status QemuEnvironment::PutFile(absl::string_view path, int mode, absl::st
   return Explain(channel->PutFile(path, mode, content, deadline, either.token()), stop);
 }
 
-absl::StatusOr<std::string> QemuEnvironment::GetFile(absl::string_view path, int64_t max_bytes,
-                                                     Deadline deadline, std::stop_token stop) {
+absl::Status QemuEnvironment::GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink,
+                                      Deadline deadline, std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
   const EitherStop either(stop, watch_.ended());
-  absl::StatusOr<std::string> content = channel->GetFile(path, max_bytes, deadline, either.token());
-  if (content.ok()) return content;
-  return Explain(content.status(), stop);
+  return Explain(channel->GetFile(path, max_bytes, sink, deadline, either.token()), stop);
 }
 
 absl::StatusOr<std::string> QemuEnvironment::ImportTree(const std::filesystem::path& tree, const OutputSink&,
@@ -290,6 +288,13 @@ std::string QemuEnvironment::Describe() const {
       domain_.cpu_model.empty() ? std::string(DefaultCpuModel(domain_.architecture)) : domain_.cpu_model;
   return absl::StrCat(cpu, ", ", domain_.vcpus, " vCPU, ", kvm ? "KVM" : "emulated", ", domain ",
                       domain_.name);
+}
+
+std::map<std::string, std::string> QemuEnvironment::Tools() {
+  std::map<std::string, std::string> tools;
+  if (const auto version = connection_->DaemonVersion(); version.ok()) tools["libvirt"] = *version;
+  if (const auto version = connection_->EmulatorVersion(); version.ok()) tools["qemu"] = *version;
+  return tools;
 }
 
 absl::StatusOr<absl::Duration> QemuEnvironment::CpuTime() { return connection_->DomainCpuTime(domain_.name); }

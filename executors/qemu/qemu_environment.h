@@ -35,8 +35,8 @@ class QemuEnvironment : public Environment {
                                     Deadline deadline, std::stop_token stop) override;
   absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
                        std::stop_token stop) override;
-  absl::StatusOr<std::string> GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
-                                      std::stop_token stop) override;
+  absl::Status GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink, Deadline deadline,
+                       std::stop_token stop) override;
   // The tree becomes the read-only lower layer of an overlay whose upper layer is on the
   // machine's root disk.
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
@@ -44,6 +44,7 @@ class QemuEnvironment : public Environment {
   absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                              std::stop_token stop) override;
   std::string Describe() const override;
+  std::map<std::string, std::string> Tools() override;
   absl::StatusOr<absl::Duration> CpuTime() override;
   absl::Status End(absl::Duration grace) override;
   void Kill() override;

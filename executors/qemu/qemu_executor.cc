@@ -33,7 +33,8 @@ absl::StatusOr<ImageInfo> QemuExecutor::PrepareImage(Architecture architecture, 
   };
   RW_ASSIGN_OR_RETURN(const MachineImage image,
                       images_.Prepare(architecture, on_progress, on_line, std::move(stop)));
-  return ImageInfo{.name = image.name, .digest = image.digest};
+  return ImageInfo{
+      .name = image.name, .digest = image.digest, .kernel_release = image.description.kernel_release};
 }
 
 absl::StatusOr<std::unique_ptr<Environment>> QemuExecutor::CreateEnvironment(const EnvironmentSpec& spec) {

@@ -32,9 +32,9 @@ class ArchiveRootfs : public Step {
                                          SizeText(changes.content_bytes)));
   }
 
-  absl::Status Verify(StepContext&) override {
+  absl::StatusOr<StepResult> Verify(StepContext&) override {
     std::error_code error;
-    if (!std::filesystem::exists(state_.paths.tree() / kTreeWorkFolder, error)) return absl::OkStatus();
+    if (!std::filesystem::exists(state_.paths.tree() / kTreeWorkFolder, error)) return StepResult{};
     return absl::InternalError(
         absl::StrCat("archive rootfs: /", kTreeWorkFolder, ": is still in the result"));
   }

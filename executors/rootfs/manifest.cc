@@ -1,12 +1,17 @@
 #include "executors/rootfs/manifest.h"
 
+#include <sys/utsname.h>
+
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "archive/pack.h"
 #include "base/architecture.h"
 #include "base/subprocess.h"
+#include "base/version.h"
 
 namespace rootwright {
 namespace {
@@ -23,32 +28,38 @@ Json SourceOf(const RootfsState& state) {
           {"commit_time", Utc(state.source.commit_time)}};
 }
 
-// The first word of a line that holds a digit: "apt 2.6.1 (amd64)" → "2.6.1".
+// The first word of the first line that begins with a digit: "apt 2.6.1 (amd64)" → "2.6.1".
 std::string VersionIn(absl::string_view output) {
   const absl::string_view line = output.substr(0, output.find('\n'));
   for (absl::string_view word : absl::StrSplit(line, absl::ByAnyChar(" ,()"), absl::SkipEmpty())) {
-    if (word.find_first_of("0123456789") != absl::string_view::npos) return std::string(word);
+    if (absl::ascii_isdigit(static_cast<unsigned char>(word[0]))) return std::string(word);
   }
   return "";
 }
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> ToolVersions(Deadline deadline, std::stop_token stop) {
-  std::vector<std::pair<std::string, std::string>> versions = {{"rootwright", ROOTWRIGHT_VERSION}};
-  for (const char* tool : {"apt-get", "git"}) {
+std::map<std::string, std::string> ToolVersions(Environment& environment, Deadline deadline,
+                                                std::stop_token stop) {
+  std::map<std::string, std::string> versions = environment.Tools();
+  versions["rootwright"] = kVersion;
+  versions.merge(ArchiveTools());
+  if (utsname host{}; uname(&host) == 0) versions["linux"] = host.release;
+  // mke2fs tells its version on standard error.
+  for (const auto& [tool, option] :
+       {std::pair{"apt-get", "--version"}, {"git", "--version"}, {"mke2fs", "-V"}}) {
     SubprocessSpec spec;
-    spec.argv = {tool, "--version"};
+    spec.argv = {tool, option};
     const absl::StatusOr<SubprocessResult> result =
         RunSubprocess(spec, Earlier(deadline, Deadline::In(absl::Seconds(10))), stop);
     if (!result.ok() || !result->ok()) continue;
-    versions.emplace_back(tool, VersionIn(result->output));
+    versions[tool] = VersionIn(result->output.empty() ? result->error_output : result->output);
   }
   return versions;
 }
 
 std::string MakeManifest(const RootfsState& state, const std::vector<InstalledPackage>& packages,
-                         const std::vector<std::pair<std::string, std::string>>& tools,
+                         const std::map<std::string, std::string>& tools,
                          const std::vector<ArtifactFile>& archives) {
   Json manifest;
   manifest["schema_version"] = 1;
@@ -62,6 +73,8 @@ std::string MakeManifest(const RootfsState& state, const std::vector<InstalledPa
                                  {"suite", state.specification.apt.suite},
                                  {"components", state.specification.apt.components}};
   manifest["image"] = {{"name", state.preparation.image.name}, {"digest", state.preparation.image.digest}};
+  if (const std::string& kernel = state.preparation.image.kernel_release; !kernel.empty())
+    manifest["image"]["kernel_release"] = kernel;
   manifest["packages"] = Json::array();
   for (const InstalledPackage& package : packages) {
     manifest["packages"].push_back(
@@ -71,8 +84,7 @@ std::string MakeManifest(const RootfsState& state, const std::vector<InstalledPa
   for (const UsedShortcut& shortcut : state.shortcuts) {
     manifest["shortcuts"].push_back({{"name", shortcut.name}, {"note", shortcut.note}});
   }
-  manifest["tools"] = Json::object();
-  for (const auto& [tool, version] : tools) manifest["tools"][tool] = version;
+  manifest["tools"] = tools;
   manifest["steps"] = Json::array();
   for (const auto& [step, wall] : state.step_times) {
     manifest["steps"].push_back({{"name", step}, {"wall_ms", absl::ToInt64Milliseconds(wall)}});

@@ -1,4 +1,5 @@
 #include <array>
+#include <map>
 #include <string>
 #include <system_error>
 
@@ -45,7 +46,7 @@ class PackRootfs : public Step {
     return result;
   }
 
-  absl::Status Verify(StepContext&) override {
+  absl::StatusOr<StepResult> Verify(StepContext&) override {
     for (const ArtifactFile& artifact : state_.artifacts) {
       std::error_code error;
       const std::uintmax_t size = std::filesystem::file_size(artifact.path, error);
@@ -54,7 +55,7 @@ class PackRootfs : public Step {
             absl::StrCat("pack rootfs: ", artifact.path.string(), ": is not there whole"));
       }
     }
-    return absl::OkStatus();
+    return StepResult{};
   }
 
  private:
@@ -75,8 +76,9 @@ class PackRootfs : public Step {
     for (const ArtifactFile& archive : state_.artifacts) {
       absl::StrAppend(&sums, archive.sha256, "  ", archive.name, "\n");
     }
-    const std::string manifest =
-        MakeManifest(state_, *packages, ToolVersions(context.deadline, context.stop), state_.artifacts);
+    const std::map<std::string, std::string> tools =
+        ToolVersions(*state_.preparation.environment, context.deadline, context.stop);
+    const std::string manifest = MakeManifest(state_, *packages, tools, state_.artifacts);
     RW_RETURN_IF_ERROR(AddText("manifest.json", manifest, "application/json"));
     absl::StrAppend(&sums, state_.artifacts.back().sha256, "  manifest.json\n");
     RW_RETURN_IF_ERROR(AddText("SHA256SUMS", sums, "text/plain"));

@@ -1,9 +1,12 @@
+#include <map>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "executors/rootfs/installed_packages.h"
 #include "executors/rootfs/rootfs_steps.h"
 #include "executors/rootfs/spec/overlay.h"
 #include "executors/rootfs/target_command.h"
@@ -43,6 +46,19 @@ class PreInstall : public Step {
                                               mounted.tail.LastLines(2)));
     }
     return RunUserCommands(state_, context, name(), state_.specification.pre_install_commands);
+  }
+
+  // Each package of the plan is in the tree's dpkg database, in the version that was planned.
+  absl::StatusOr<StepResult> Verify(StepContext&) override {
+    RW_ASSIGN_OR_RETURN(const std::vector<InstalledPackage> unpacked, ReadDpkgStatus(state_.paths.tree()));
+    std::map<std::string, std::string> versions;
+    for (const InstalledPackage& package : unpacked) versions[package.name] = package.version;
+    for (const DebianPackage& package : state_.plan.packages) {
+      if (versions[package.name] == package.version) continue;
+      return absl::InternalError(
+          absl::StrCat("pre install: ", package.name, " ", package.version, ": is not unpacked in the tree"));
+    }
+    return StepResult{};
   }
 
  private:

@@ -42,6 +42,25 @@ TEST_F(FileTest, ReadRefusesWhatIsTooLarge) {
   EXPECT_EQ(ReadFile(path, 4).status().code(), absl::StatusCode::kResourceExhausted);
 }
 
+TEST_F(FileTest, AllocatedBytesLeaveHolesOut) {
+  ASSERT_TRUE(MakeFolders(folder_->path() / "deep/er").ok());
+  fs::create_symlink("/", folder_->path() / "deep/root");
+  const absl::StatusOr<int64_t> before = AllocatedBytes(folder_->path());
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_LT(*before, 100 << 10);
+  ASSERT_TRUE(WriteFileAtomically(folder_->path() / "deep/er/f", std::string(1 << 20, 'x')).ok());
+  ASSERT_TRUE(WriteFileAtomically(folder_->path() / "holes", "").ok());
+  fs::resize_file(folder_->path() / "holes", 1 << 30);
+  const absl::StatusOr<int64_t> after = AllocatedBytes(folder_->path());
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_GE(*after - *before, 1 << 20);
+  EXPECT_LT(*after - *before, 2 << 20);
+}
+
+TEST_F(FileTest, AllocatedBytesOfNothingAreNotFound) {
+  EXPECT_EQ(AllocatedBytes(folder_->path() / "absent").status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(FileTest, ScopedFolderGoesWithItsContent) {
   fs::path path;
   {

@@ -14,9 +14,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "executors/environment.h"
+#include "tests/executors/file_sink.h"
 
 // What every Environment has to do. An implementation's test instantiates it:
 //
@@ -173,18 +175,32 @@ TEST_P(EnvironmentContract, PutsAndGetsFiles) {
   Environment& environment = Shared();
   ASSERT_TRUE(environment.PutFile("/var/tmp/rw/new/file", 0640, content, Soon(), {}).ok());
   EXPECT_EQ(Run("stat -c %a /var/tmp/rw/new/file").out, "640\n");
-  const absl::StatusOr<std::string> got = environment.GetFile("/var/tmp/rw/new/file", 1 << 20, Soon(), {});
-  ASSERT_TRUE(got.ok()) << got.status();
-  EXPECT_EQ(*got, content);
+  std::string got;
+  const absl::Status status = environment.GetFile("/var/tmp/rw/new/file", 1 << 20, Into(got), Soon(), {});
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(got, content);
 }
 
 TEST_P(EnvironmentContract, SaysWhyAFileCannotBeGot) {
   Environment& environment = Shared();
-  EXPECT_EQ(environment.GetFile("/var/tmp/nothing", 100, Soon(), {}).status().code(),
+  std::string got;
+  EXPECT_EQ(environment.GetFile("/var/tmp/nothing", 100, Into(got), Soon(), {}).code(),
             absl::StatusCode::kNotFound);
   ASSERT_TRUE(environment.PutFile("/var/tmp/large", 0644, std::string(1000, 'x'), Soon(), {}).ok());
-  EXPECT_EQ(environment.GetFile("/var/tmp/large", 100, Soon(), {}).status().code(),
+  EXPECT_EQ(environment.GetFile("/var/tmp/large", 100, Into(got), Soon(), {}).code(),
             absl::StatusCode::kResourceExhausted);
+}
+
+TEST_P(EnvironmentContract, AFileThatNobodyTakesEndsTheCall) {
+  Environment& environment = Shared();
+  ASSERT_TRUE(environment.PutFile("/var/tmp/refused", 0644, "x", Soon(), {}).ok());
+  const FileSink refuse = [](absl::string_view) {
+    return WithFault(absl::ResourceExhaustedError("disk full"), Fault::kHost);
+  };
+  const absl::Status status = environment.GetFile("/var/tmp/refused", 100, refuse, Soon(), {});
+  EXPECT_EQ(status.message(), "disk full");
+  EXPECT_EQ(FaultOf(status, Fault::kGuest), Fault::kHost);
+  EXPECT_EQ(Run("echo still here").out, "still here\n");
 }
 
 TEST_P(EnvironmentContract, TakesATreeInAndItsChangesOut) {

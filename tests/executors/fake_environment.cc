@@ -128,23 +128,23 @@ absl::Status FakeEnvironment::PutFile(absl::string_view path, int mode, absl::st
   return absl::InternalError(absl::StrCat("put file: ", target, ": ", errors));
 }
 
-absl::StatusOr<std::string> FakeEnvironment::GetFile(absl::string_view path, int64_t max_bytes,
-                                                     Deadline deadline, std::stop_token stop) {
+absl::Status FakeEnvironment::GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink,
+                                      Deadline deadline, std::stop_token stop) {
   EnvironmentCommand command;
   command.argv = {"/bin/cat", "--", std::string(path)};
   std::string content;
   std::string errors;
-  const OutputSink sink = [&](OutputStream stream, absl::string_view data) {
+  const OutputSink keep = [&](OutputStream stream, absl::string_view data) {
     std::string& into = stream == OutputStream::kStdout ? content : errors;
     if (static_cast<int64_t>(into.size()) <= max_bytes) into.append(data.data(), data.size());
   };
-  RW_ASSIGN_OR_RETURN(const CommandResult result, RunHere(command, sink, deadline, std::move(stop)));
+  RW_ASSIGN_OR_RETURN(const CommandResult result, RunHere(command, keep, deadline, std::move(stop)));
   if (!result.ok()) return absl::NotFoundError(absl::StrCat("get file: ", errors));
   if (static_cast<int64_t>(content.size()) > max_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("get file: ", std::string(path), ": larger than ", max_bytes));
   }
-  return content;
+  return sink(content);
 }
 
 absl::StatusOr<std::string> FakeEnvironment::ImportTree(const fs::path& tree, const OutputSink&, Deadline,
@@ -188,7 +188,7 @@ absl::StatusOr<ImageInfo> FakeExecutor::PrepareImage(Architecture architecture, 
                                                      const OutputSink&, std::stop_token) {
   ++images;
   RW_RETURN_IF_ERROR(image_status);
-  return ImageInfo{absl::StrCat("fake-", NamesOf(architecture).debian), std::string(64, '0')};
+  return ImageInfo{absl::StrCat("fake-", NamesOf(architecture).debian), std::string(64, '0'), ""};
 }
 
 absl::StatusOr<std::unique_ptr<Environment>> FakeExecutor::CreateEnvironment(const EnvironmentSpec& spec) {

@@ -29,8 +29,8 @@ class FakeEnvironment : public Environment {
                                     Deadline deadline, std::stop_token stop) override;
   absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
                        std::stop_token stop) override;
-  absl::StatusOr<std::string> GetFile(absl::string_view path, int64_t max_bytes, Deadline deadline,
-                                      std::stop_token stop) override;
+  absl::Status GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink, Deadline deadline,
+                       std::stop_token stop) override;
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
                                          Deadline deadline, std::stop_token stop) override;
   absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,

@@ -57,8 +57,10 @@ inline void RunRoutine(Routine& routine, RoutineRun& run, std::stop_token stop =
     if (!run.status.ok()) return;
     run.result = *std::move(result);
     if (!run.result.ok()) return;
-    run.status = step->Verify(context);
-    if (!run.status.ok()) return;
+    const absl::StatusOr<StepResult> verified = step->Verify(context);
+    run.status = verified.status();
+    if (verified.ok() && !verified->ok()) run.result = *verified;
+    if (!run.ok()) return;
     routine.StepEnded(step->name(), Since(start, Clock::Real().Now()));
   }
 }

@@ -47,8 +47,8 @@ class FakeEnvironment : public Environment {
   absl::Status PutFile(absl::string_view, int, absl::string_view, Deadline, std::stop_token) override {
     return {};
   }
-  absl::StatusOr<std::string> GetFile(absl::string_view, int64_t, Deadline, std::stop_token) override {
-    return "";
+  absl::Status GetFile(absl::string_view, int64_t, const FileSink&, Deadline, std::stop_token) override {
+    return {};
   }
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path&, const OutputSink&, Deadline,
                                          std::stop_token) override {

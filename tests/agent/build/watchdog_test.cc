@@ -38,7 +38,13 @@ class WatchdogTest : public testing::Test {
   FakeClock clock_;
   FakeEnvironment environment_;
   EventWriter writer_{*journal_, clock_, 1 << 20, nullptr};
-  Watchdog watchdog_{BuildLimits{.silence = absl::Seconds(60)}, WatchdogSettings{}, clock_, writer_};
+  absl::StatusOr<int64_t> disk_used_ = 0;
+  int disk_looks_ = 0;
+  Watchdog watchdog_{BuildLimits{.silence = absl::Seconds(60), .disk_bytes = 1000}, WatchdogSettings{},
+                     clock_, writer_, [this] {
+                       ++disk_looks_;
+                       return disk_used_;
+                     }};
 };
 
 TEST_F(WatchdogTest, BusyEnvironmentIsNotSilent) {
@@ -79,6 +85,39 @@ TEST_F(WatchdogTest, StepsOnTheHostMayBeSilent) {
   watchdog_.SetStepPlace(Place::kHost);
   Pass(600, absl::ZeroDuration());
   EXPECT_FALSE(watchdog_.ending());
+}
+
+TEST_F(WatchdogTest, BuildThatFillsTooMuchDiskFails) {
+  disk_used_ = 1000;
+  Pass(10, absl::Seconds(1));
+  EXPECT_FALSE(watchdog_.ending());
+  disk_used_ = 1001;
+  Pass(2, absl::Seconds(1));
+  ASSERT_TRUE(watchdog_.ending());
+  EXPECT_EQ(watchdog_.ending()->outcome, v1::OUTCOME_FAILED);
+  EXPECT_EQ(watchdog_.ending()->reason,
+            "disk limit of 1000 B reached in run_command: the build's files on the host take 1001 B");
+}
+
+TEST_F(WatchdogTest, DiskIsLookedAtEveryOtherSecondAndMayBeUnknown) {
+  disk_used_ = absl::NotFoundError("not there yet");
+  Pass(10, absl::Seconds(1));
+  EXPECT_EQ(disk_looks_, 5);
+  EXPECT_FALSE(watchdog_.ending());
+}
+
+TEST_F(WatchdogTest, WallLimitStartsAnewForTheNextPhase) {
+  Watchdog watchdog(BuildLimits{.wall = absl::Seconds(60)}, WatchdogSettings{}, clock_, writer_);
+  watchdog.StartWallLimit();
+  clock_.Advance(absl::Seconds(50));
+  watchdog.StartWallLimit();
+  clock_.Advance(absl::Seconds(50));
+  watchdog.Look();
+  EXPECT_FALSE(watchdog.ending());
+  clock_.Advance(absl::Seconds(11));
+  watchdog.Look();
+  ASSERT_TRUE(watchdog.ending());
+  EXPECT_EQ(watchdog.ending()->outcome, v1::OUTCOME_TIMED_OUT);
 }
 
 }  // namespace

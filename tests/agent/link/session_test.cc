@@ -5,8 +5,8 @@
 
 #include <set>
 
-#include "agent/build/proto_time.h"
 #include "base/file.h"
+#include "proto/proto_time.h"
 #include "tests/agent/build/fake_routine.h"
 
 namespace rootwright {

@@ -23,6 +23,7 @@ class Command : public testing::Test {
   Command() : folder_(*ScopedFolder::Create(fs::temp_directory_path(), "command-")) {
     request_.environment.build_id = "0123abcd";
     request_.environment.work_folder = folder_.path() / "work";
+    request_.environment.disk_bytes = 1 << 20;
     request_.boot_limit = absl::Seconds(30);
     fs::create_directories(request_.environment.work_folder);
   }
@@ -95,6 +96,14 @@ TEST_F(Command, MissingFileIsNamedAndNothingIsReturned) {
   Build("echo 1 > here");
   EXPECT_THAT(run_.result.failure, HasSubstr("missing: the command did not make it"));
   EXPECT_TRUE(routine_->artifacts().empty());
+}
+
+TEST_F(Command, FileBeyondTheDiskLimitIsNamedAndNothingIsReturned) {
+  request_.collect = {"here", "large"};
+  Build("echo 1 > here; head -c 1048577 /dev/zero > large");
+  EXPECT_EQ(run_.result.failure, "collect files: large: larger than the build's disk limit of 1.0 MiB");
+  EXPECT_TRUE(routine_->artifacts().empty());
+  EXPECT_FALSE(fs::exists(request_.environment.work_folder / "artifacts"));
 }
 
 TEST_F(Command, MissingRepositoryFailsBeforeAnEnvironmentIsMade) {

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/executors/file_sink.h"
 #include "tests/executors/guest/guest_process.h"
 
 namespace rootwright {
@@ -277,9 +278,10 @@ TEST_F(GuestChannelTest, PutsAndGetsAFileOfManyPieces) {
   struct stat there {};
   ASSERT_EQ(stat(path.c_str(), &there), 0);
   EXPECT_EQ(there.st_mode & 07777, 0750u);
-  const auto back = channel_->GetFile(path, 64 << 20, Soon(), {});
-  ASSERT_TRUE(back.ok()) << back.status();
-  EXPECT_TRUE(*back == content);
+  std::string back;
+  const absl::Status status = channel_->GetFile(path, 64 << 20, Into(back), Soon(), {});
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(back == content);
 }
 
 TEST_F(GuestChannelTest, PutFileReplacesAndLeavesNothingBeside) {
@@ -300,12 +302,13 @@ TEST_F(GuestChannelTest, PutFileOverAFolderFailsAndTheChannelGoesOn) {
 
 TEST_F(GuestChannelTest, GetFileSaysWhyItCannot) {
   const std::string folder = process_.folder();
-  EXPECT_TRUE(absl::IsNotFound(channel_->GetFile(folder + "/absent", 1000, Soon(), {}).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(channel_->GetFile(folder, 1000, Soon(), {}).status()));
+  std::string got;
+  EXPECT_TRUE(absl::IsNotFound(channel_->GetFile(folder + "/absent", 1000, Into(got), Soon(), {})));
+  EXPECT_TRUE(absl::IsInvalidArgument(channel_->GetFile(folder, 1000, Into(got), Soon(), {})));
   ASSERT_TRUE(WriteFileAtomically(folder + "/large", std::string(1001, 'x')).ok());
-  EXPECT_TRUE(absl::IsResourceExhausted(channel_->GetFile(folder + "/large", 1000, Soon(), {}).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(channel_->GetFile(folder + "/large", 1000, Into(got), Soon(), {})));
   ASSERT_EQ(mkfifo((folder + "/fifo").c_str(), 0600), 0);
-  EXPECT_TRUE(absl::IsInvalidArgument(channel_->GetFile(folder + "/fifo", 1000, Soon(), {}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(channel_->GetFile(folder + "/fifo", 1000, Into(got), Soon(), {})));
 }
 
 TEST_F(GuestChannelTest, AContainersClockAndEntropyAreNotItsOwn) {

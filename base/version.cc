@@ -1,0 +1,7 @@
+#include "base/version.h"
+
+namespace rootwright {
+
+const char kVersion[] = ROOTWRIGHT_VERSION;
+
+}  // namespace rootwright
