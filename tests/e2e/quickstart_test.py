@@ -127,9 +127,11 @@ class Stage(unittest.TestCase):
     def goes_on(self, service):
         pid, start = service.split()
         try:
-            return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19] == start
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         except OSError:
             return False
+        # It has ended, too, when nobody has asked for its status yet.
+        return fields[0] != "Z" and fields[19] == start
 
     def assert_nothing_left(self):
         listed = subprocess.run([SOURCE / "ci/check-leftovers", "list", self.folder], capture_output=True, text=True,
