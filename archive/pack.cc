@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -87,14 +88,15 @@ absl::StatusOr<std::vector<std::string>> SortedNames(int folder, const std::stri
 }
 
 absl::Status ReadXattrs(int fd, TarEntry& entry) {
-  char names[4096];
+  // As many as the kernel ever lists.
+  char names[XATTR_LIST_MAX];
   const ssize_t size = flistxattr(fd, names, sizeof names);
   if (size < 0 && (errno == ENOTSUP || errno == ENODATA)) return absl::OkStatus();
   if (size < 0) return ErrnoStatus(errno, "list the attributes of", entry.path);
   for (ssize_t at = 0; at < size; at += static_cast<ssize_t>(std::strlen(names + at)) + 1) {
     const char* name = names + at;
     if (!KeptXattr(name)) continue;
-    std::string value(65536, '\0');
+    std::string value(XATTR_SIZE_MAX, '\0');
     const ssize_t got = fgetxattr(fd, name, value.data(), value.size());
     if (got < 0) return ErrnoStatus(errno, absl::StrCat("read ", name, " of"), entry.path);
     value.resize(static_cast<size_t>(got));

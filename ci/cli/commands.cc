@@ -62,7 +62,7 @@ std::vector<OptionSpec> SubmitOptions() {
   };
 }
 
-std::vector<CommandSpec> BuildCommands() {
+std::vector<CommandSpec> SubmitCommands() {
   return {
       {"build submit",
        "Submit a build and follow it to its end",
@@ -78,6 +78,11 @@ std::vector<CommandSpec> BuildCommands() {
        "rootwright build submit https://example.org/specs.git --ref v2 --arch arm64 --detach\n"
        "rootwright build submit --command --arch arm64 --collect result.txt -- sh -c 'uname -m > "
        "result.txt'"},
+  };
+}
+
+std::vector<CommandSpec> BuildCommands() {
+  return {
       {"build watch",
        "Follow a build to its end",
        "Shows what happened so far, then what happens. The exit code is the build's.",
@@ -126,7 +131,7 @@ std::vector<CommandSpec> BuildCommands() {
   };
 }
 
-std::vector<CommandSpec> OtherCommands() {
+std::vector<CommandSpec> FleetCommands() {
   return {
       {"artifact list",
        "List the artifacts of a build",
@@ -166,6 +171,12 @@ std::vector<CommandSpec> OtherCommands() {
        {},
        nullptr,
        "rootwright agent resume builder-3"},
+  };
+}
+
+// Those that need no master.
+std::vector<CommandSpec> LocalCommands() {
+  return {
       {"spec check",
        "Check a specification without building it",
        "Says file, line and column of each mistake. Needs no master. Exit code 2 when there is one.\n"
@@ -209,8 +220,9 @@ std::vector<CommandSpec> OtherCommands() {
 
 const std::vector<CommandSpec>& Commands() {
   static const std::vector<CommandSpec>& commands = *[] {
-    auto* all = new std::vector<CommandSpec>(BuildCommands());
-    for (CommandSpec& command : OtherCommands()) all->push_back(std::move(command));
+    auto* all = new std::vector<CommandSpec>(SubmitCommands());
+    for (const auto& group : {BuildCommands(), FleetCommands(), LocalCommands()})
+      all->insert(all->end(), group.begin(), group.end());
     return all;
   }();
   return commands;

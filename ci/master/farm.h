@@ -57,6 +57,7 @@ struct ActiveBuild {
   int64_t order = 0;
 
   const v1::Build& build() const { return tracker.build(); }
+  const std::string& id() const { return build().id(); }
 };
 
 // All that the master knows and decides, behind one mutex: held for memory operations only, never for disk or

@@ -213,65 +213,68 @@ void Sessions::TakeEvents(Turn& turn, Session& session, v1::EventBatch message) 
     turn.Send(session, CancelMessage(message.build_id(), message.lease_id(), "the lease is not in force"));
     return;
   }
-  const std::string build_id = message.build_id();
-  std::vector<EventRecord> taken;
-  size_t bytes = 0;
-  bool changed = false;
-  std::optional<v1::BuildFinished> finished;
-  std::optional<EventPosition> rewound;
-  absl::Status broken;
+  const TakenEvents taken = ApplyEvents(*build, std::move(message));
+  turn.WakeWatchers(*build);
+  if (taken.changed || taken.rewound) turn.Save(*build);
+  StoreEvents(session, *build, taken);
+  if (!taken.broken.ok()) {
+    const std::string why(taken.broken.message());
+    turn.Send(session, CancelMessage(build->id(), build->lease_id, why));
+    turn.EndAttempt(*build, MakeError(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, why, false));
+  } else if (taken.finished) {
+    turn.Complete(*build, *taken.finished);
+  }
+  if (build->lease_id.empty()) turn.Dispatch();
+}
+
+Sessions::TakenEvents Sessions::ApplyEvents(ActiveBuild& build, v1::EventBatch message) {
+  TakenEvents taken;
   for (v1::BuildEvent& event : *message.mutable_events()) {
-    const absl::StatusOr<BuildTracker::Effect> effect = build->tracker.Apply(event);
-    broken = effect.status();
+    const absl::StatusOr<BuildTracker::Effect> effect = build.tracker.Apply(event);
+    taken.broken = effect.status();
     if (!effect.ok() || *effect == BuildTracker::Effect::kGap) break;
     if (*effect == BuildTracker::Effect::kDuplicate) continue;
     if (*effect == BuildTracker::Effect::kRewound) {
-      rewound = build->tracker.position();
+      taken.rewound = build.tracker.position();
       break;
     }
-    changed |= *effect != BuildTracker::Effect::kTaken;
-    if (*effect == BuildTracker::Effect::kFinished) finished = event.build_finished();
+    taken.changed |= *effect != BuildTracker::Effect::kTaken;
+    if (*effect == BuildTracker::Effect::kFinished) taken.finished = event.build_finished();
     auto shared = std::make_shared<const v1::BuildEvent>(std::move(event));
-    bytes += 256 + shared->log_chunk().data().size();
-    build->feed->Publish(shared);
-    taken.push_back({build_id, std::move(shared)});
-    if (finished) break;
+    taken.bytes += 256 + shared->log_chunk().data().size();
+    build.feed->Publish(shared);
+    taken.events.push_back({build.id(), std::move(shared)});
+    if (taken.finished) break;
   }
-  if (rewound) {
-    spdlog::warn("build {}: a log does not agree; asking for events after {} again", build_id,
-                 rewound->sequence);
-    build->feed->Rewind(*rewound);
-    std::erase_if(taken,
-                  [&](const EventRecord& record) { return record.event->sequence() > rewound->sequence; });
+  if (taken.rewound) {
+    const int64_t last = taken.rewound->sequence;
+    spdlog::warn("build {}: a log does not agree; asking for events after {} again", build.id(), last);
+    build.feed->Rewind(*taken.rewound);
+    std::erase_if(taken.events, [&](const EventRecord& record) { return record.event->sequence() > last; });
   }
-  turn.WakeWatchers(*build);
-  if (changed || rewound) turn.Save(*build);
-  const EventPosition position = build->tracker.position();
+  return taken;
+}
+
+void Sessions::StoreEvents(Session& session, ActiveBuild& build, const TakenEvents& taken) {
+  const EventPosition position = build.tracker.position();
   farm_.committer.Add(
       [&](Batch& batch) {
-        if (rewound) {
-          batch.Rewind(build_id, *rewound);
-          const auto& logs = build->tracker.emptied_logs();
+        if (taken.rewound) {
+          batch.Rewind(build.id(), *taken.rewound);
+          const auto& logs = build.tracker.emptied_logs();
           batch.emptied_logs.insert(batch.emptied_logs.end(), logs.begin(), logs.end());
         }
-        batch.events.insert(batch.events.end(), taken.begin(), taken.end());
+        batch.events.insert(batch.events.end(), taken.events.begin(), taken.events.end());
       },
-      bytes, finished ? Committer::Urgency::kNow : Committer::Urgency::kSoon,
-      [feed = build->feed, rewinds = build->feed->rewinds(), outbox = session.outbox, build_id, position] {
+      taken.bytes, taken.finished ? Committer::Urgency::kNow : Committer::Urgency::kSoon,
+      [feed = build.feed, rewinds = build.feed->rewinds(), outbox = session.outbox, id = build.id(),
+       position] {
         feed->SetStored(position, rewinds);
-        outbox->Put(Ack(build_id, position.sequence));
+        outbox->Put(Ack(id, position.sequence));
         outbox->Wake();
         // Readers of logs see what is on the disk.
         feed->Wake();
       });
-  if (!broken.ok()) {
-    turn.Send(session, CancelMessage(build_id, message.lease_id(), std::string(broken.message())));
-    turn.EndAttempt(*build,
-                    MakeError(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, std::string(broken.message()), false));
-  } else if (finished) {
-    turn.Complete(*build, *finished);
-  }
-  if (build->lease_id.empty()) turn.Dispatch();
 }
 
 void Sessions::Close(const std::shared_ptr<Session>& session) {

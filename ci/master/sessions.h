@@ -32,6 +32,22 @@ class Sessions {
   void TakeLeaseReply(Turn& turn, KnownAgent& agent, const v1::LeaseReply& message);
   void TakeEvents(Turn& turn, Session& session, v1::EventBatch message);
 
+  // What came of one batch.
+  struct TakenEvents {
+    // New ones, to be stored.
+    std::vector<EventRecord> events;
+    size_t bytes = 0;
+    // State, steps or results of the build are others now.
+    bool changed = false;
+    std::optional<v1::BuildFinished> finished;
+    // Where the agent has to begin again.
+    std::optional<EventPosition> rewound;
+    // The agent broke the contract.
+    absl::Status broken;
+  };
+  static TakenEvents ApplyEvents(ActiveBuild& build, v1::EventBatch message);
+  void StoreEvents(Session& session, ActiveBuild& build, const TakenEvents& taken);
+
   Farm& farm_;
 };
 

@@ -17,6 +17,8 @@ namespace rootwright {
 namespace {
 
 constexpr int64_t kBlock = 512;
+// Between two looks at deadline and stop.
+constexpr int64_t kCopyAtOnce = int64_t{64} << 20;
 constexpr size_t kMaxSaid = 64 << 10;
 
 // $1 is the folder, $2 the disk's serial. tar says how much it wrote only with --totals, on
@@ -48,10 +50,14 @@ absl::StatusOr<int64_t> ParseTotal(absl::string_view said) {
   return absl::DataLossError(absl::StrCat("tar did not say how much it wrote: ", said));
 }
 
-absl::Status CopyBytes(int from, int to, int64_t size, const std::filesystem::path& archive) {
+absl::Status CopyBytes(int from, int to, int64_t size, const std::filesystem::path& archive,
+                       Deadline deadline, const std::stop_token& stop) {
   loff_t offset = 0;
   while (offset < size) {
-    const ssize_t copied = copy_file_range(from, &offset, to, nullptr, static_cast<size_t>(size - offset), 0);
+    if (stop.stop_requested()) return absl::CancelledError("copy the archive: stopped");
+    if (deadline.Passed()) return absl::DeadlineExceededError("copy the archive: not done in time");
+    const int64_t piece = std::min(size - offset, kCopyAtOnce);
+    const ssize_t copied = copy_file_range(from, &offset, to, nullptr, static_cast<size_t>(piece), 0);
     if (copied < 0) return ErrnoStatus(errno, "copy the archive to", archive.string());
     if (copied == 0)
       return absl::DataLossError(absl::StrCat("copy the archive to: ", archive.string(), ": too short"));
@@ -80,7 +86,8 @@ absl::StatusOr<int64_t> WriteChangeArchive(GuestChannel& channel, const std::str
 }
 
 absl::Status CopyChangeArchive(const std::filesystem::path& disk_file, int64_t size,
-                               const std::filesystem::path& archive) {
+                               const std::filesystem::path& archive, Deadline deadline,
+                               std::stop_token stop) {
   const auto refuse = [&](absl::string_view why) {
     return absl::DataLossError(
         absl::StrCat("copy the archive from: ", disk_file.string(), ": ", size, " bytes: ", why));
@@ -99,7 +106,7 @@ absl::Status CopyChangeArchive(const std::filesystem::path& disk_file, int64_t s
     return refuse("it does not end there");
   const UniqueFd to(open(archive.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!to) return ErrnoStatus(errno, "create", archive.string());
-  const absl::Status copied = CopyBytes(disk.get(), to.get(), size, archive);
+  const absl::Status copied = CopyBytes(disk.get(), to.get(), size, archive, deadline, stop);
   if (!copied.ok()) unlink(archive.c_str());
   return copied;
 }

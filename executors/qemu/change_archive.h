@@ -24,6 +24,6 @@ absl::StatusOr<int64_t> WriteChangeArchive(GuestChannel& channel, const std::str
 // Copies the first `size` bytes of the disk's raw file to the new file `archive`. DataLoss
 // when they cannot be a whole archive.
 absl::Status CopyChangeArchive(const std::filesystem::path& disk_file, int64_t size,
-                               const std::filesystem::path& archive);
+                               const std::filesystem::path& archive, Deadline deadline, std::stop_token stop);
 
 }  // namespace rootwright

@@ -279,7 +279,7 @@ absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive
   absl::StatusOr<int64_t> size = WriteChangeArchive(*channel, kUpper, kOutDisk, deadline, either.token());
   if (!size.ok())
     return Annotate(Explain(size.status(), stop), absl::StrCat("export changes of ", domain_.name));
-  return CopyChangeArchive(files_.out_disk(), *size, archive);
+  return CopyChangeArchive(files_.out_disk(), *size, archive, deadline, stop);
 }
 
 std::string QemuEnvironment::Describe() const {
