@@ -99,8 +99,11 @@ class Stage(unittest.TestCase):
     # The text of a whole run is a megabyte.
     maxDiff = 1000
 
-    def assert_shown(self, pattern, text):
-        self.assertTrue(re.search(pattern, text), f"never shown: {pattern}; shown: {text[:1000]} … {text[-3000:]}")
+    def assert_shown(self, pattern, text, hint=""):
+        self.assertTrue(re.search(pattern, text), f"never shown: {pattern}{hint}; shown: {text[:1000]} … {text[-3000:]}")
+
+    def assert_nothing_compiled(self, text):
+        self.assert_shown(rf"✓ build +{preset()}, nothing to do", text, " (did a source change after this build?)")
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rootwright-qs-", dir=os.environ.get("TMPDIR", "/var/tmp")))
@@ -167,7 +170,7 @@ class WholeRun(Stage):
         self.assert_shown("Ending what an earlier run left running", second.text)
         self.assertEqual([name for name, service in kept.items() if self.goes_on(service)], [], "of the first run")
         self.assert_shown(r"✓ packages +\d+ installed, 0 new", second.text)
-        self.assert_shown(rf"✓ build +{preset()}, nothing to do", second.text)
+        self.assert_nothing_compiled(second.text)
         self.assert_shown(r"✓ machine image .*sha256:[0-9a-f]{8}… +reused", second.text)
         second.wait_for_text(r"install_packages .*[1-9]\d* of \d+ · ")
         # As a person does: the terminal tells its whole foreground group.
@@ -179,7 +182,7 @@ class WholeRun(Stage):
         self.assert_shown("^Rootwright quickstart: arm64-minimal", text)
         for phase in PHASES:
             self.assert_shown(rf"✓ {phase} .* {TOOK}", text)
-        self.assert_shown(rf"✓ build +{preset()}, nothing to do", text)
+        self.assert_nothing_compiled(text)
         counted = re.findall(r"install_packages .*?(\d+) of (\d+) · ", text)
         self.assertGreater(len({done for done, _ in counted}), 20, "the package counter moves")
         self.assert_shown(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] install_packages", text)
