@@ -18,8 +18,9 @@ namespace {
 // identity go, too: every device that boots from the result must make its own (systemd does
 // it for an empty /etc/machine-id).
 constexpr char kCleanUp[] =
-    R"(rm -rf /.rootwright /var/lib/apt/lists/* /var/lib/apt/lists/.??* /var/cache/apt/*.bin \
-  /var/cache/apt/archives/*.deb /var/log/apt /var/log/bootstrap.log /var/log/alternatives.log /var/log/dpkg.log \
+    R"(rm -rf /.rootwright /var/lib/apt/lists/*_* /var/lib/apt/lists/.??* \
+  /var/lib/apt/lists/auxfiles /var/lib/apt/lists/lock /var/lib/apt/lists/partial/* /var/cache/apt/*.bin \
+  /var/cache/apt/archives/*.deb /var/log/apt/* /var/log/bootstrap.log /var/log/alternatives.log /var/log/dpkg.log \
   /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /etc/*- /var/lib/systemd/random-seed \
   /var/lib/dbus/machine-id /tmp/* /var/tmp/*
 for entry in /run/*; do

@@ -15,14 +15,15 @@ namespace {
 
 // Runs the preinst scripts named on standard input, "package file" a line; what it writes on
 // standard output is for us, the scripts' own goes to standard error. dpkg(1) and
-// deb-preinst(5) say what a script may expect in its environment.
+// deb-preinst(5) say what a script may expect in its environment; debconf finds a preinst's package only where
+// dpkg itself unpacks it, so it is told.
 constexpr char kRunPreinsts[] = R"(exec 3>&1 1>&2
 while read -r package file; do
   [ -x "$file" ] || continue
   echo "preinst $package" >&3
   code=0
   DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE=$package DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 \
-    DPKG_MAINTSCRIPT_ARCH=$ARCHITECTURE DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= \
+    DPKG_MAINTSCRIPT_ARCH=$ARCHITECTURE DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DEBCONF_PACKAGE=$package \
     "$file" install </dev/null 3>&- || code=$?
   [ $code = 0 ] || { echo "failed $package $code" >&3; exit $code; }
 done

@@ -69,6 +69,7 @@ class Certificates : public Shortcut {
   absl::StatusOr<std::optional<UsedShortcut>> Apply(const ShortcutContext& context) override {
     if (!Fits(context)) return std::nullopt;
     RW_ASSIGN_OR_RETURN(const std::vector<fs::path> certificates, Find(context.tree));
+    if (certificates.empty()) return std::nullopt;
     // Hash → how many links it has; links of one hash are numbered in the order of names.
     std::map<std::string, std::pair<std::string, uint64_t>> links;
     std::string bundle;
@@ -130,7 +131,8 @@ class Certificates : public Shortcut {
       if (entry->path().extension() != ".crt" || !fs::is_regular_file(entry->symlink_status())) continue;
       found.push_back(fs::path("/") / entry->path().lexically_relative(tree));
     }
-    if (error) return ErrnoStatus(error.value(), "read", kCertificates);
+    if (error && error != std::errc::no_such_file_or_directory)
+      return ErrnoStatus(error.value(), "read", kCertificates);
     std::sort(found.begin(), found.end(),
               [](const fs::path& a, const fs::path& b) { return a.string() < b.string(); });
     return found;

@@ -15,14 +15,12 @@ namespace rootwright {
 namespace {
 
 // Scripts of Debian 12 with more in them than the patterns below, read and found idle. Not
-// among them is libpam-modules', which has its questions registered with debconf.
-constexpr std::array<absl::string_view, 5> kRead = {{
+// among them are libc6's and libpam-modules', which have their questions registered with debconf.
+constexpr std::array<absl::string_view, 4> kRead = {{
     // adduser 3.134: acts on "upgrade" only.
     "7f6b6affc5b83a6bbe3c620457d13a96671b8482b9389ebfc393548dff92dff5",
     // e2fsprogs 1.47.0: acts on "upgrade" only.
     "0ac4873d936cbf6ea2c958b686aa5097f82306e1bd50fa6eff1b95337664dac1",
-    // libc6 2.36-9+deb12u14 for arm64: looks for an ancient kernel, and makes /lib, which unpacking made.
-    "3db894ad8bf11f5a4a891763c66d89c85268e83204c2814f34bf54bfb250558f",
     // ucf 3.0043: acts on "upgrade" and "abort-upgrade" only.
     "b0f60a85a66c50243e5347faf7f0d8fae89bb5c53d028da25f3572beb3ee5809",
     // usrmerge 37: looks whether /usr is a mount of its own, which it is not here.

@@ -132,7 +132,10 @@ TEST_F(CertificatesTest, IsIdleWhenSomethingIsNoCertificateOrTheProgramIsMissing
   Put(absl::StrCat(kFolder, "/broken.crt"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
   ExpectIdle(MakeCertificates());
   fs::remove(tree() / kFolder / "broken.crt");
-  fs::remove(tree() / "usr/sbin/update-ca-certificates");
+  fs::rename(tree() / "usr/sbin/update-ca-certificates", tree() / "elsewhere");
+  ExpectIdle(MakeCertificates());
+  fs::rename(tree() / "elsewhere", tree() / "usr/sbin/update-ca-certificates");
+  fs::remove_all(tree() / "usr/share/ca-certificates");
   ExpectIdle(MakeCertificates());
 }
 
