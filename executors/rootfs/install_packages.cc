@@ -15,8 +15,8 @@ namespace {
 
 // Runs the preinst scripts named on standard input, "package file" a line; what it writes on
 // standard output is for us, the scripts' own goes to standard error. dpkg(1) and
-// deb-preinst(5) say what a script may expect in its environment; debconf finds a preinst's package only where
-// dpkg itself unpacks it, so it is told.
+// deb-preinst(5) say what a script may expect in its environment; debconf finds a preinst's package only
+// where dpkg itself unpacks it, so it is told.
 constexpr char kRunPreinsts[] = R"(exec 3>&1 1>&2
 while read -r package file; do
   [ -x "$file" ] || continue
