@@ -122,7 +122,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
       *p.journals, p.slots, p.drain, paths,
       BuildPolicy{FillLimits(config.default_limits, {}), FillLimits(config.maximum_limits, LargestLimits()),
                   TargetsOf(p.watch.report())},
-      Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell);
+      Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell,
+      [&p] { return p.watch.Health(); });
   p.session = std::make_unique<Session>(
       AgentIdentity{config.name, RandomHex(32), kVersion, [&p] { return p.watch.capabilities(); }},
       *p.journals, *p.builds, p.drain, Clock::Real());

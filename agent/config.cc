@@ -197,6 +197,11 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   if (file.has_shutdown_grace()) {
     config.shutdown_grace = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.shutdown_grace()));
   }
+  if (file.has_libvirt_grace()) {
+    config.libvirt_grace = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.libvirt_grace()));
+    if (config.libvirt_grace <= absl::ZeroDuration())
+      problems.Add(tree, "libvirt_grace", "must be more than zero");
+  }
   RW_RETURN_IF_ERROR(problems.ToStatus());
   return config;
 }

@@ -38,6 +38,7 @@ struct AgentConfig {
   // Empty: the ones that came with the agent.
   std::filesystem::path guest_programs;
   absl::Duration shutdown_grace = absl::Seconds(5);
+  absl::Duration libvirt_grace = absl::Seconds(60);
 };
 
 // Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",

@@ -84,6 +84,7 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   parts.images = std::make_unique<MachineImages>(std::move(images));
   QemuSettings settings;
   settings.libvirt.uri = config.libvirt_uri;
+  settings.libvirt.loss_grace = config.libvirt_grace;
   settings.work_folder = StatePaths(config.state_folder).work();
   settings.targets = config.targets;
   RW_ASSIGN_OR_RETURN(parts.machines, QemuExecutor::Create(settings, *parts.images));

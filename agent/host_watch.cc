@@ -13,6 +13,9 @@
 namespace rootwright {
 namespace {
 
+// An answer that takes longer is none.
+constexpr absl::Duration kQuick = absl::Seconds(1);
+
 bool SameTargets(const HostReport& a, const HostReport& b) {
   return std::equal(a.targets.begin(), a.targets.end(), b.targets.begin(), b.targets.end(),
                     [](const HostReport::Target& left, const HostReport::Target& right) {
@@ -36,7 +39,16 @@ void Tell(const HostReport& report) {
 }  // namespace
 
 HostWatch::Sight HostWatch::Look() {
+  {
+    MutexLock lock(mutex_);
+    asked_at_ = clock_.Now();
+  }
   Sight sight{machines_.CheckHealth()};
+  {
+    MutexLock lock(mutex_);
+    asked_at_.reset();
+    libvirt_ = sight.libvirt;
+  }
   const Instant now = clock_.Now();
   if (sight.libvirt.ok()) {
     away_since_.reset();
@@ -44,7 +56,7 @@ HostWatch::Sight HostWatch::Look() {
     away_since_ = now;
   }
   const bool offers = !report().targets.empty();
-  const bool gone = away_since_ && Since(*away_since_, now) >= kWithdrawAfter;
+  const bool gone = away_since_ && Since(*away_since_, now) >= config_.libvirt_grace;
   if (!inspected_ || (offers ? gone : sight.libvirt.ok())) sight.changed = Inspect();
   return sight;
 }
@@ -72,6 +84,17 @@ bool HostWatch::EndLeftovers() {
   if (!reaped->empty()) spdlog::info("leftovers: {} machines of an earlier life ended", reaped->size());
   leftovers_ended_ = true;
   return true;
+}
+
+absl::Status HostWatch::Health() const {
+  {
+    MutexLock lock(mutex_);
+    if (!libvirt_.ok()) return libvirt_;
+    if (asked_at_ && Since(*asked_at_, clock_.Now()) > kQuick)
+      return absl::UnavailableError("libvirt: does not answer");
+  }
+  // It may have gone since.
+  return machines_.CheckHealth();
 }
 
 HostReport HostWatch::report() const {

@@ -13,15 +13,14 @@
 namespace rootwright {
 
 // Keeps what the host offers true while the agent runs: libvirt may come later than the agent, go away and
-// come back. An absence shorter than kWithdrawAfter changes nothing, since machines go on without libvirtd;
-// after a longer one the host offers no targets until libvirt is back.
+// come back. An absence shorter than config.libvirt_grace changes nothing of what is offered, since machines
+// go on without libvirtd; only new builds are refused meanwhile (Health). After a longer one the host offers
+// no targets until libvirt is back.
 //
 // Machines that an earlier life of the agent left are ended before the first target is offered: until then no
 // build can have a machine, so all of ours are leftovers.
 class HostWatch {
  public:
-  static constexpr absl::Duration kWithdrawAfter = absl::Seconds(60);
-
   // All arguments outlive it.
   HostWatch(const AgentConfig& config, Executor& machines, const Clock& clock)
       : config_(config), machines_(machines), clock_(clock) {}
@@ -35,6 +34,10 @@ class HostWatch {
   // To be called every few seconds, by one thread at a time. The first look, each while nothing is offered,
   // and the one that withdraws inspect the whole host, which may take some seconds.
   Sight Look();
+
+  // Whether a machine could be made now. Quick also while libvirt hangs: what the last look saw counts, and a
+  // look that waits for its answer. From any thread.
+  absl::Status Health() const;
 
   // Of the last inspection. From any thread.
   HostReport report() const;
@@ -56,6 +59,9 @@ class HostWatch {
   std::optional<Instant> away_since_;
 
   mutable Mutex mutex_;
+  absl::Status libvirt_ RW_GUARDED_BY(mutex_);
+  // Set while libvirt is asked.
+  std::optional<Instant> asked_at_ RW_GUARDED_BY(mutex_);
   HostReport report_ RW_GUARDED_BY(mutex_);
   v1::Capabilities capabilities_ RW_GUARDED_BY(mutex_);
 };

@@ -44,13 +44,14 @@ absl::Status AddLogs(const BuildJournal& journal, v1::BuildFinished* finished) {
 }  // namespace
 
 Builds::Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy,
-               Build::Host host, Doorbell& doorbell)
+               Build::Host host, Doorbell& doorbell, HostHealth health)
     : journals_(journals),
       slots_(slots),
       drain_(drain),
       paths_(std::move(paths)),
       host_(host),
       doorbell_(doorbell),
+      health_(std::move(health)),
       policy_(std::move(policy)) {}
 
 Builds::~Builds() {
@@ -71,10 +72,12 @@ absl::Status Builds::Take(const v1::Lease& lease) {
   if (const auto reason = drain_.reason()) {
     return absl::UnavailableError(absl::StrCat("draining: ", *reason));
   }
+  // It would fail at once, and with it an attempt.
+  if (const absl::Status health = health_(); !health.ok()) return absl::UnavailableError(health.message());
   if (const auto earlier = journals_.Find(lease.build_id());
       earlier != nullptr && IsRunning(earlier->lease().lease_id())) {
     // Its machine has the name that the new one would get.
-    return absl::UnavailableError(
+    return absl::AbortedError(
         absl::StrCat("build ", lease.build_id(), ": an earlier attempt is still ending here"));
   }
   absl::StatusOr<PlannedBuild> plan =

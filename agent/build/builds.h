@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -22,11 +23,17 @@ namespace rootwright {
 // The builds that this agent runs, each on a thread of its own. Everything given to it outlives it.
 class Builds : public LeaseHolder {
  public:
+  // Whether builds can have machines now, and if not, why; quick. From any thread.
+  using HostHealth = std::function<absl::Status()>;
+
   Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy,
-         Build::Host host, Doorbell& doorbell);
+         Build::Host host, Doorbell& doorbell, HostHealth health);
   // Ends and waits for what still runs.
   ~Builds() override;
 
+  // Unavailable: no build now, as the agent drains or the host is not well. Any other error is about this
+  // one: FailedPrecondition (not on this host), ResourceExhausted (no room for it), Aborted (an earlier
+  // attempt of it is still ending).
   absl::Status Take(const v1::Lease& lease) override;
   void End(absl::string_view lease_id, Ending ending) override;
   void Discard(absl::string_view lease_id) override;
@@ -75,6 +82,7 @@ class Builds : public LeaseHolder {
   const StatePaths paths_;
   const Build::Host host_;
   Doorbell& doorbell_;
+  const HostHealth health_;
   mutable Mutex mutex_;
   BuildPolicy policy_ RW_GUARDED_BY(mutex_);
   // By lease id.

@@ -17,7 +17,7 @@ class LeaseHolder {
   virtual ~LeaseHolder() = default;
 
   // Starts the build; its journal exists when this returns. The error's message is the reason for the master
-  // why not.
+  // why not: Unavailable is about every build, any other about this one.
   virtual absl::Status Take(const v1::Lease& lease) = 0;
   // Asks a running build to end; nothing happens to one that has ended.
   virtual void End(absl::string_view lease_id, Ending ending) = 0;

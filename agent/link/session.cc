@@ -136,6 +136,8 @@ void Session::Leased(const v1::Lease& lease) {
     deliveries_.try_emplace(lease.lease_id()).first->second.journal = journal;
   } else {
     reply->set_reason(taken.ok() ? "it has ended already" : std::string(taken.message()));
+    reply->set_refusal(absl::IsUnavailable(taken) ? v1::LeaseReply::REFUSAL_HOST
+                                                  : v1::LeaseReply::REFUSAL_BUILD);
     spdlog::warn("build {}: not taken: {}", lease.build_id(), reply->reason());
   }
   answers_.push_back(std::move(answer));
@@ -197,14 +199,14 @@ void Session::LookAtLeases(Instant now) {
   }
 }
 
-void Session::AddHeartbeat(Instant now) {
+void Session::AddHeartbeat(Instant now, const LeaseHolder::Room& room) {
+  told_room_ = room;
   next_heartbeat_ = now + absl::ToChronoNanoseconds(heartbeat_interval_);
   v1::AttachRequest message;
   v1::Heartbeat* heartbeat = message.mutable_heartbeat();
-  const LeaseHolder::Room room = builds_.room();
   heartbeat->set_free_slots(room.free_slots);
   heartbeat->set_free_memory_bytes(room.free_memory_bytes);
-  heartbeat->set_free_disk_bytes(std::max<int64_t>(room.free_disk_bytes, 0));
+  if (room.free_disk_bytes >= 0) heartbeat->set_free_disk_bytes(room.free_disk_bytes);
   for (const auto& [lease_id, delivery] : deliveries_) heartbeat->add_lease_ids(lease_id);
   answers_.push_back(std::move(message));
 }
@@ -220,7 +222,13 @@ std::vector<v1::AttachRequest> Session::Poll() {
     message.mutable_draining()->set_resumed(!told_draining_);
     answers_.push_back(std::move(message));
   }
-  if (now >= next_heartbeat_) AddHeartbeat(now);
+  // What was taken or given back is told at once: the master gives no build that does not fit, and a build
+  // that fits again does not wait for the next heartbeat. Disks change all the time.
+  const LeaseHolder::Room room = builds_.room();
+  if (now >= next_heartbeat_ || room.free_slots != told_room_.free_slots ||
+      room.free_memory_bytes != told_room_.free_memory_bytes) {
+    AddHeartbeat(now, room);
+  }
   std::vector<v1::AttachRequest> messages = std::exchange(answers_, {});
   for (auto& [lease_id, delivery] : deliveries_) {
     if (auto batch = NextBatch(delivery)) messages.push_back(*std::move(batch));

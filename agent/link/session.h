@@ -67,7 +67,7 @@ class Session {
   void Leased(const v1::Lease& lease);
   void Acknowledged(const v1::EventAck& ack);
   void LookAtLeases(Instant now);
-  void AddHeartbeat(Instant now);
+  void AddHeartbeat(Instant now, const LeaseHolder::Room& room);
   std::optional<v1::AttachRequest> NextBatch(Delivery& delivery);
 
   const AgentIdentity identity_;
@@ -86,6 +86,7 @@ class Session {
   absl::Duration heartbeat_interval_ = absl::Seconds(10);
   Instant next_heartbeat_;
   bool told_draining_ = false;
+  LeaseHolder::Room told_room_;
   std::vector<v1::AttachRequest> answers_;
   // By lease id.
   std::map<std::string, Delivery, std::less<>> deliveries_;

@@ -45,6 +45,8 @@ TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
   EXPECT_EQ(example->maximum_limits.SerializeAsString(), empty->maximum_limits.SerializeAsString());
   EXPECT_EQ(example->apt_mirror, empty->apt_mirror);
   EXPECT_EQ(example->apt_keyring, empty->apt_keyring);
+  EXPECT_EQ(example->shutdown_grace, empty->shutdown_grace);
+  EXPECT_EQ(example->libvirt_grace, empty->libvirt_grace);
 }
 
 TEST(AgentConfig, OneLimitReplacesOneDefault) {

@@ -92,22 +92,35 @@ TEST_F(HostWatchTest, ShortAbsenceChangesNothing) {
   watch_.Look();
   machines_.libvirt = false;
   EXPECT_FALSE(watch_.Look().changed);
-  clock_.Advance(HostWatch::kWithdrawAfter - absl::Seconds(1));
+  clock_.Advance(config_.libvirt_grace - absl::Seconds(1));
   EXPECT_FALSE(watch_.Look().changed);
   machines_.libvirt = true;
   EXPECT_FALSE(watch_.Look().changed);
   // A new absence counts from its own start.
   machines_.libvirt = false;
-  clock_.Advance(HostWatch::kWithdrawAfter);
+  clock_.Advance(config_.libvirt_grace);
   EXPECT_FALSE(watch_.Look().changed);
   EXPECT_EQ(Offered(), 1u);
+}
+
+TEST_F(HostWatchTest, HealthSaysWhenLibvirtHasGoneSinceTheLastLook) {
+  watch_.Look();
+  EXPECT_TRUE(watch_.Health().ok());
+  machines_.libvirt = false;
+  EXPECT_TRUE(absl::IsUnavailable(watch_.Health()));
+  watch_.Look();
+  // Until the next look has seen it.
+  machines_.libvirt = true;
+  EXPECT_FALSE(watch_.Health().ok());
+  watch_.Look();
+  EXPECT_TRUE(watch_.Health().ok());
 }
 
 TEST_F(HostWatchTest, LongAbsenceWithdrawsUntilLibvirtIsBack) {
   watch_.Look();
   machines_.libvirt = false;
   watch_.Look();
-  clock_.Advance(HostWatch::kWithdrawAfter);
+  clock_.Advance(config_.libvirt_grace);
   EXPECT_TRUE(watch_.Look().changed);
   EXPECT_EQ(Offered(), 0u);
   EXPECT_FALSE(watch_.Look().changed);

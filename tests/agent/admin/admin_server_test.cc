@@ -122,7 +122,8 @@ class AdminServerTest : public testing::Test {
                  paths_,
                  {.targets = {Architecture::kArm64}},
                  {routines_, publisher_, Clock::Real(), {}},
-                 doorbell_};
+                 doorbell_,
+                 [] { return absl::OkStatus(); }};
   std::atomic<int> offered_slots_{1};
   std::atomic<bool> linked_{false};
   std::unique_ptr<AdminServer> server_;

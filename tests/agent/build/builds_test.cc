@@ -52,13 +52,15 @@ class BuildsTest : public testing::Test {
   FakeBuild fake_;
   FakeRoutines routines_{fake_};
   FakePublisher publisher_;
+  absl::Status health_;
   Builds builds_{*journals_,
                  slots_,
                  drain_,
                  paths_,
                  {.targets = {Architecture::kArm64}},
                  {routines_, publisher_, Clock::Real(), {}},
-                 doorbell_};
+                 doorbell_,
+                 [this] { return health_; }};
 };
 
 TEST_F(BuildsTest, TakesALeaseOnceHoweverOftenItComes) {
@@ -91,6 +93,16 @@ TEST_F(BuildsTest, RefusesWhileDrained) {
   EXPECT_TRUE(builds_.Take(LeaseOf("a")).ok());
 }
 
+TEST_F(BuildsTest, RefusesWhileTheHostIsNotWell) {
+  health_ = absl::InternalError("libvirt: away");
+  const absl::Status refused = builds_.Take(LeaseOf("a"));
+  EXPECT_TRUE(absl::IsUnavailable(refused));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("libvirt: away"));
+  EXPECT_EQ(journals_->Find("a"), nullptr);
+  health_ = absl::OkStatus();
+  EXPECT_TRUE(builds_.Take(LeaseOf("a")).ok());
+}
+
 TEST_F(BuildsTest, RefusesWhatTheHostDoesNotBuildAnyMore) {
   builds_.SetTargets({});
   EXPECT_TRUE(absl::IsFailedPrecondition(builds_.Take(LeaseOf("a"))));
@@ -101,7 +113,7 @@ TEST_F(BuildsTest, RefusesWhatTheHostDoesNotBuildAnyMore) {
 TEST_F(BuildsTest, RefusesAnAttemptWhileAnEarlierOneIsStillEnding) {
   Hang();
   ASSERT_TRUE(builds_.Take(LeaseOf("a", 1)).ok());
-  EXPECT_TRUE(absl::IsUnavailable(builds_.Take(LeaseOf("a", 2))));
+  EXPECT_TRUE(absl::IsAborted(builds_.Take(LeaseOf("a", 2))));
 }
 
 TEST_F(BuildsTest, EndedBuildGivesItsSlotBackAndKeepsItsJournal) {

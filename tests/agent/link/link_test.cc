@@ -109,7 +109,8 @@ class LinkTest : public testing::Test {
                  paths_,
                  {.targets = {Architecture::kArm64}},
                  {routines_, publisher_, Clock::Real(), {}},
-                 doorbell_};
+                 doorbell_,
+                 [] { return absl::OkStatus(); }};
   std::atomic<int> offered_slots_{1};
   Session session_{{"builder-1", std::string(32, 'a'), "0.1.0",
                     [this] {

@@ -36,9 +36,10 @@ class FakeHolder : public LeaseHolder {
   bool IsRunning(absl::string_view lease_id) const override {
     return running.count(std::string(lease_id)) > 0;
   }
-  Room room() const override { return {1, 2, 3}; }
+  Room room() const override { return free; }
 
   absl::Status refusal;
+  Room free = {1, 2, 3};
   int taken = 0;
   std::set<std::string> running;
   std::vector<std::pair<std::string, v1::Outcome>> ended;
@@ -168,6 +169,35 @@ TEST_F(SessionTest, RefusalNamesItsReason) {
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_FALSE(messages[0].lease_reply().accepted());
   EXPECT_EQ(messages[0].lease_reply().reason(), "slots: all 1 taken");
+}
+
+TEST_F(SessionTest, RefusalSaysWhetherItIsAboutTheHostOrTheBuild) {
+  session_.Open();
+  session_.Receive(Welcome());
+  session_.Poll();
+  const auto refusal = [&](absl::Status status) {
+    holder_.refusal = std::move(status);
+    session_.Receive(Lease("a"));
+    return session_.Poll().at(0).lease_reply().refusal();
+  };
+  EXPECT_EQ(refusal(absl::UnavailableError("libvirt: away")), v1::LeaseReply::REFUSAL_HOST);
+  EXPECT_EQ(refusal(absl::ResourceExhaustedError("disk: full")), v1::LeaseReply::REFUSAL_BUILD);
+}
+
+TEST_F(SessionTest, TellsAtOnceWhenSlotsOrMemoryChange) {
+  session_.Open();
+  session_.Receive(Welcome());
+  session_.Poll();
+  EXPECT_THAT(session_.Poll(), IsEmpty());
+  holder_.free.free_disk_bytes = -1;
+  EXPECT_THAT(session_.Poll(), IsEmpty());
+  holder_.free.free_memory_bytes = 0;
+  const auto messages = session_.Poll();
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_TRUE(messages[0].heartbeat().has_free_memory_bytes());
+  EXPECT_EQ(messages[0].heartbeat().free_memory_bytes(), 0);
+  EXPECT_FALSE(messages[0].heartbeat().has_free_disk_bytes());
+  EXPECT_THAT(session_.Poll(), IsEmpty());
 }
 
 TEST_F(SessionTest, SendsEachEventOnceAsTheJournalGrows) {
