@@ -63,6 +63,7 @@ absl::Status Farm::Load() {
     const auto lease = lease_of.find(build.build().id());
     const bool leased = lease != lease_of.end() && lease->second.attempt == build.build().attempt();
     if (!leased) {
+      turn.Delay(build);
       if (build.build().state() != v1::BUILD_STATE_QUEUED) turn.TakeBack(build);
       if (build.cancel_reason)
         turn.Finish(build, {v1::OUTCOME_CANCELLED, *build.cancel_reason, std::nullopt});

@@ -16,6 +16,7 @@
 #include "ci/master/matching.h"
 #include "ci/master/outbox.h"
 #include "ci/master/queue.h"
+#include "ci/master/refusal.h"
 #include "ci/master/store.h"
 
 namespace rootwright::master {
@@ -40,9 +41,15 @@ struct KnownAgent {
   // What it said of itself.
   bool drained_by_itself = false;
   std::string own_drain_reason;
-  // It gave a lease back: nothing more until it is heard again.
-  bool refused_lease = false;
+  // It takes no build at present.
+  Refusal refusal;
+  // Of its last heartbeat; -1: not known.
+  int free_slots = -1;
+  int64_t free_memory_bytes = -1;
   int64_t free_disk_bytes = -1;
+  // To builds that it was given since.
+  int64_t promised_memory_bytes = 0;
+  int64_t promised_disk_bytes = 0;
 };
 
 // A build that is not finished, or whose end is not durable yet.
@@ -55,6 +62,10 @@ struct ActiveBuild {
   // The agent that the last attempt failed on; another is preferred.
   std::string avoid_agent;
   int64_t order = 0;
+  // No agent gets it before. Not kept over a restart of the master: the wait begins anew then.
+  Instant not_before;
+  // By agents that gave it back.
+  std::map<std::string, Refusal, std::less<>> refusals;
 
   const v1::Build& build() const { return tracker.build(); }
   const std::string& id() const { return build().id(); }

@@ -102,7 +102,12 @@ absl::StatusOr<v1::ExplainPendingResponse> Fleet::ExplainPending(const std::stri
     return absl::FailedPreconditionError(
         absl::StrCat("build ", id, " does not wait: it has been given to an agent or has ended"));
   }
-  return Explain(build->build().request(), turn.AgentViews(), *before);
+  std::string waits;
+  if (const absl::Duration left = turn.Delayed(*build); left > absl::ZeroDuration()) {
+    waits = absl::StrCat("waits ", WholeSeconds(left), " before attempt ", build->build().attempt(), ": ",
+                         build->build().infrastructure_error().message());
+  }
+  return Explain(build->build().request(), turn.AgentViews(*build), *before, waits);
 }
 
 }  // namespace rootwright::master

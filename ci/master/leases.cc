@@ -9,9 +9,14 @@
 #include "base/random.h"
 
 namespace rootwright::master {
+namespace {
+
+constexpr int kRetryGrowth = 6;
+
+}  // namespace
 
 absl::StatusOr<LeaseTimes> LeaseTimes::Create(absl::Duration heartbeat, absl::Duration session_timeout,
-                                              absl::Duration lease) {
+                                              absl::Duration lease, absl::Duration retry_wait) {
   if (heartbeat <= absl::ZeroDuration() || session_timeout < 2 * heartbeat) {
     return absl::InvalidArgumentError(
         absl::StrCat("session timeout of ", absl::FormatDuration(session_timeout),
@@ -23,7 +28,13 @@ absl::StatusOr<LeaseTimes> LeaseTimes::Create(absl::Duration heartbeat, absl::Du
         "lease of ", absl::FormatDuration(lease), ": must be longer than the session timeout of ",
         absl::FormatDuration(session_timeout), ", or a build is given away while its agent reconnects"));
   }
-  return LeaseTimes(heartbeat, session_timeout, lease);
+  return LeaseTimes(heartbeat, session_timeout, lease, retry_wait);
+}
+
+absl::Duration LeaseTimes::WaitBefore(int attempt) const {
+  absl::Duration wait = attempt < 2 ? absl::ZeroDuration() : retry_wait_;
+  for (int before = 2; before < attempt; ++before) wait *= kRetryGrowth;
+  return wait;
 }
 
 const LeaseRecord& Leases::Grant(const std::string& build_id, const std::string& agent, int attempt,

@@ -18,15 +18,20 @@ namespace rootwright::master {
 class LeaseTimes {
  public:
   static absl::StatusOr<LeaseTimes> Create(absl::Duration heartbeat, absl::Duration session_timeout,
-                                           absl::Duration lease);
+                                           absl::Duration lease,
+                                           absl::Duration retry_wait = absl::Seconds(5));
   absl::Duration heartbeat() const { return heartbeat_; }
   absl::Duration session_timeout() const { return session_timeout_; }
   absl::Duration lease() const { return lease_; }
+  // From the end of the attempt before `attempt`, so that a short outage does not use up all of them. Zero
+  // before the first.
+  absl::Duration WaitBefore(int attempt) const;
 
  private:
-  LeaseTimes(absl::Duration heartbeat, absl::Duration session_timeout, absl::Duration lease)
-      : heartbeat_(heartbeat), session_timeout_(session_timeout), lease_(lease) {}
-  absl::Duration heartbeat_, session_timeout_, lease_;
+  LeaseTimes(absl::Duration heartbeat, absl::Duration session_timeout, absl::Duration lease,
+             absl::Duration retry_wait)
+      : heartbeat_(heartbeat), session_timeout_(session_timeout), lease_(lease), retry_wait_(retry_wait) {}
+  absl::Duration heartbeat_, session_timeout_, lease_, retry_wait_;
 };
 
 // Which agent has which build, and until when on the monotonic clock. Ids are 128 random bits: none is ever

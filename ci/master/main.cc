@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  auto times = master::LeaseTimes::Create(options->heartbeat, options->session_timeout, options->lease);
+  auto times = master::LeaseTimes::Create(options->heartbeat, options->session_timeout, options->lease,
+                                          options->retry_wait);
   if (!times.ok()) return Complain(times.status(), kExitUsage);
   auto server = master::Server::Start({options->listen, options->state, *times, options->max_artifact_bytes},
                                       Clock::Real());

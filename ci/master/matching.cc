@@ -77,6 +77,15 @@ void CheckLabels(const v1::BuildRequest& request, const v1::Capabilities& capabi
   }
 }
 
+void CheckRoom(absl::string_view what, int64_t free, int64_t asked, int64_t gets, const AgentView& agent,
+               Reasons& reasons) {
+  if (free < 0 || gets <= free) return;
+  // Builds that end give room back.
+  reasons.Add(agent.leased > 0 ? Kind::KIND_BUSY : Kind::KIND_RESOURCE,
+              absl::StrCat("has ", absl::StrFormat("%d MiB", free >> 20), " of ", what, " free, the build ",
+                           asked > 0 ? "asks for " : "gets by default ", MiB(gets)));
+}
+
 void CheckResources(const v1::BuildRequest& request, const AgentView& agent, Reasons& reasons) {
   const v1::Limits& wanted = request.limits();
   const v1::Limits& most = agent.capabilities.maximum_limits();
@@ -88,14 +97,10 @@ void CheckResources(const v1::BuildRequest& request, const AgentView& agent, Rea
   reasons.AddIfOver("virtual CPUs", wanted.vcpus(), most.vcpus(), plain);
   reasons.AddIfOver("processes", wanted.processes(), most.processes(), plain);
   reasons.AddIfOver("wall time", wanted.wall().seconds(), most.wall().seconds(), seconds);
-  // What a request leaves out, the agent sets.
-  const int64_t disk =
-      wanted.disk_bytes() > 0 ? wanted.disk_bytes() : agent.capabilities.default_limits().disk_bytes();
-  if (agent.free_disk_bytes >= 0 && disk > agent.free_disk_bytes) {
-    reasons.Add(Kind::KIND_RESOURCE,
-                absl::StrCat("has ", MiB(agent.free_disk_bytes), " of disk free, the build ",
-                             wanted.disk_bytes() > 0 ? "asks for " : "gets by default ", MiB(disk)));
-  }
+  CheckRoom("memory", agent.free_memory_bytes, wanted.memory_bytes(), MemoryOf(request, agent.capabilities),
+            agent, reasons);
+  CheckRoom("disk", agent.free_disk_bytes, wanted.disk_bytes(), DiskOf(request, agent.capabilities), agent,
+            reasons);
 }
 
 std::string DrainedText(const AgentView& agent) {
@@ -162,6 +167,11 @@ std::vector<v1::PendingReason> ReasonsAgainst(const v1::BuildRequest& request, c
     reasons.Add(Kind::KIND_BUSY, absl::StrFormat("is busy: %d of %d slots are taken", agent.leased,
                                                  agent.capabilities.slots()));
   }
+  if (agent.connected && agent.refused_for > absl::ZeroDuration()) {
+    reasons.Add(Kind::KIND_NOT_READY,
+                absl::StrCat("gave it back, to be asked again in ", WholeSeconds(agent.refused_for),
+                             agent.refusal.empty() ? "" : ": ", agent.refusal));
+  }
   return reasons.Take();
 }
 
@@ -173,7 +183,7 @@ bool CanNever(const std::vector<v1::PendingReason>& reasons) {
 }
 
 v1::ExplainPendingResponse Explain(const v1::BuildRequest& request, const std::vector<AgentView>& agents,
-                                   int builds_before) {
+                                   int builds_before, const std::string& waits) {
   v1::ExplainPendingResponse response;
   for (const AgentView& agent : agents) {
     v1::AgentVerdict* verdict = response.add_agents();
@@ -182,8 +192,28 @@ v1::ExplainPendingResponse Explain(const v1::BuildRequest& request, const std::v
       *verdict->add_reasons() = std::move(reason);
   }
   response.set_queue_position(builds_before);
-  response.set_summary(Summary(response, NameOf(request.target().architecture()), builds_before));
+  const std::string agents_say = Summary(response, NameOf(request.target().architecture()), builds_before);
+  const bool one_would = std::any_of(response.agents().begin(), response.agents().end(),
+                                     [](const v1::AgentVerdict& agent) { return agent.reasons().empty(); });
+  if (waits.empty())
+    response.set_summary(agents_say);
+  else
+    response.set_summary(one_would ? waits : absl::StrCat(waits, "; ", agents_say));
   return response;
+}
+
+int64_t MemoryOf(const v1::BuildRequest& request, const v1::Capabilities& capabilities) {
+  const int64_t asked = request.limits().memory_bytes();
+  return asked > 0 ? asked : capabilities.default_limits().memory_bytes();
+}
+
+int64_t DiskOf(const v1::BuildRequest& request, const v1::Capabilities& capabilities) {
+  const int64_t asked = request.limits().disk_bytes();
+  return asked > 0 ? asked : capabilities.default_limits().disk_bytes();
+}
+
+std::string WholeSeconds(absl::Duration time) {
+  return absl::StrCat(absl::ToInt64Seconds(absl::Ceil(time, absl::Seconds(1))), " s");
 }
 
 std::string NameOf(v1::Architecture architecture) {

@@ -21,9 +21,17 @@ struct AgentView {
   absl::Time drained_at;
   // Builds that it has, and what it may have.
   int leased = 0;
-  // From its last heartbeat; -1: not known.
+  // What it has room for; -1: not known.
+  int64_t free_memory_bytes = -1;
   int64_t free_disk_bytes = -1;
+  // It gave this build, or every build, back: why, and how long until it is asked again. Zero: it did not.
+  std::string refusal;
+  absl::Duration refused_for;
 };
+
+// What the build gets of the agent: what a request leaves out, the agent sets.
+int64_t MemoryOf(const v1::BuildRequest& request, const v1::Capabilities& capabilities);
+int64_t DiskOf(const v1::BuildRequest& request, const v1::Capabilities& capabilities);
 
 // All that keeps the agent from taking the build now; empty when it would. Pure, so that the dispatcher and
 // ExplainPending can never disagree.
@@ -32,9 +40,12 @@ std::vector<v1::PendingReason> ReasonsAgainst(const v1::BuildRequest& request, c
 // True when one of the reasons stays whatever happens to queue and sessions.
 bool CanNever(const std::vector<v1::PendingReason>& reasons);
 
-// The answer to "why does it not start?", in one line and agent by agent.
+// The answer to "why does it not start?", in one line and agent by agent. `waits`: what the build waits for
+// whatever the agents do; empty: nothing.
 v1::ExplainPendingResponse Explain(const v1::BuildRequest& request, const std::vector<AgentView>& agents,
-                                   int builds_before);
+                                   int builds_before, const std::string& waits = "");
+// "5 s", a part of a second as a whole one.
+std::string WholeSeconds(absl::Duration time);
 
 // "arm64" for ARCHITECTURE_ARM64.
 std::string NameOf(v1::Architecture architecture);

@@ -34,6 +34,8 @@ absl::Status Take(absl::string_view flag, const std::string& value, Options* opt
     return TakeTime(flag, value, &options->session_timeout);
   } else if (flag == "--lease") {
     return TakeTime(flag, value, &options->lease);
+  } else if (flag == "--retry-wait") {
+    return TakeTime(flag, value, &options->retry_wait);
   } else if (flag == "--max-artifact-bytes") {
     if (!absl::SimpleAtoi(value, &options->max_artifact_bytes) || options->max_artifact_bytes <= 0) {
       return Wrong(flag, value, "must be a number of bytes");
@@ -62,6 +64,7 @@ Everything it remembers is in one folder, made on first start.
   --heartbeat TIME           how often agents say that they are alive      5s
   --session-timeout TIME     an agent not heard of for so long is offline  20s
   --lease TIME               then its builds are given to others; longer than the session timeout   60s
+  --retry-wait TIME          before a build that the farm failed is tried again; then six times as long   5s
   --max-artifact-bytes N     of one artifact                               64 GiB
   --log-level LEVEL          debug, info, warn, error                      info
   --help, --version

@@ -20,6 +20,7 @@ struct Options {
   absl::Duration heartbeat = absl::Seconds(5);
   absl::Duration session_timeout = absl::Seconds(20);
   absl::Duration lease = absl::Seconds(60);
+  absl::Duration retry_wait = absl::Seconds(5);
   int64_t max_artifact_bytes = int64_t{64} << 30;
   std::string log_level = "info";
 };

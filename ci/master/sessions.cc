@@ -69,6 +69,7 @@ absl::Status Sessions::Receive(const std::shared_ptr<Session>& session, v1::Atta
     case v1::AttachRequest::kDraining:
       agent.drained_by_itself = !message.draining().resumed();
       agent.own_drain_reason = message.draining().reason();
+      agent.refusal.Clear();
       break;
     default:
       // A newer agent's message: not for us.
@@ -93,7 +94,11 @@ absl::Status Sessions::Register(Turn& turn, const std::shared_ptr<Session>& sess
   session->incarnation = message.incarnation();
   session->id = RandomHex(16);
   agent.session = session;
-  agent.refused_lease = false;
+  agent.refusal.Clear();
+  // Its first heartbeat follows at once.
+  agent.free_slots = -1;
+  agent.free_memory_bytes = agent.free_disk_bytes = -1;
+  agent.promised_memory_bytes = agent.promised_disk_bytes = 0;
   agent.drained_by_itself = false;
   v1::Agent& known = agent.record.agent;
   known.set_name(message.agent());
@@ -164,8 +169,8 @@ void Sessions::TakeBackForgotten(Turn& turn, const std::string& agent, const v1:
 }
 
 void Sessions::Heartbeat(Turn& turn, KnownAgent& agent, const v1::Heartbeat& message) {
-  agent.free_disk_bytes = message.free_disk_bytes() > 0 ? message.free_disk_bytes() : -1;
   const std::string& name = agent.record.agent.name();
+  TakeRoom(turn, agent, message);
   for (const std::string& id : message.lease_ids()) {
     const LeaseRecord* lease = turn.leases().Find(id);
     if (lease == nullptr || lease->agent != name) continue;
@@ -175,8 +180,21 @@ void Sessions::Heartbeat(Turn& turn, KnownAgent& agent, const v1::Heartbeat& mes
     *renewal.mutable_lease_renewal()->mutable_expires_in() = ToProto(farm_.times.lease());
     turn.Send(*agent.session, std::move(renewal));
   }
-  if (!std::exchange(agent.refused_lease, false) && turn.queue().InOrder().empty()) return;
   turn.Dispatch();
+}
+
+void Sessions::TakeRoom(Turn& turn, KnownAgent& agent, const v1::Heartbeat& message) {
+  const int64_t memory = message.has_free_memory_bytes() ? message.free_memory_bytes() : -1;
+  // The first report after Register is no growth.
+  const bool grew =
+      agent.free_slots >= 0 && (message.free_slots() > agent.free_slots || memory > agent.free_memory_bytes);
+  agent.free_slots = message.free_slots();
+  agent.free_memory_bytes = memory;
+  agent.free_disk_bytes = message.has_free_disk_bytes() ? message.free_disk_bytes() : -1;
+  agent.promised_memory_bytes = agent.promised_disk_bytes = 0;
+  if (!grew) return;
+  // What was short may be there now.
+  for (auto& [id, build] : turn.builds()) build.refusals.erase(agent.record.agent.name());
 }
 
 void Sessions::TakeLeaseReply(Turn& turn, KnownAgent& agent, const v1::LeaseReply& message) {
@@ -185,6 +203,8 @@ void Sessions::TakeLeaseReply(Turn& turn, KnownAgent& agent, const v1::LeaseRepl
   ActiveBuild* build = turn.Find(lease->build_id);
   if (build == nullptr || build->lease_id != message.lease_id()) return;
   if (message.accepted()) {
+    agent.refusal.Clear();
+    build->refusals.clear();
     turn.leases().Renew(message.lease_id(), turn.now());
     v1::Build& changed = build->tracker.mutable_build();
     if (!changed.has_started_at()) {
@@ -195,7 +215,9 @@ void Sessions::TakeLeaseReply(Turn& turn, KnownAgent& agent, const v1::LeaseRepl
   }
   spdlog::warn("agent {} gave build {} back: {}", agent.record.agent.name(), build->build().id(),
                message.reason());
-  agent.refused_lease = true;
+  const bool every_build = message.refusal() == v1::LeaseReply::REFUSAL_HOST;
+  Refusal& refusal = every_build ? agent.refusal : build->refusals[agent.record.agent.name()];
+  refusal.Add(message.reason(), turn.now());
   if (build->cancel_reason) {
     turn.Finish(*build, {v1::OUTCOME_CANCELLED, *build->cancel_reason, std::nullopt});
   } else {

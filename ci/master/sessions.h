@@ -29,6 +29,7 @@ class Sessions {
   v1::HeldBuildVerdict JudgeHeld(Turn& turn, const std::string& agent, const v1::HeldBuild& held);
   void TakeBackForgotten(Turn& turn, const std::string& agent, const v1::Register& message);
   void Heartbeat(Turn& turn, KnownAgent& agent, const v1::Heartbeat& message);
+  void TakeRoom(Turn& turn, KnownAgent& agent, const v1::Heartbeat& message);
   void TakeLeaseReply(Turn& turn, KnownAgent& agent, const v1::LeaseReply& message);
   void TakeEvents(Turn& turn, Session& session, v1::EventBatch message);
 

@@ -1,5 +1,6 @@
 #include "ci/master/turn.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,11 @@ namespace rootwright::master {
 namespace {
 
 constexpr int kMaxAttempts = 3;
+
+// `room` is -1 when it is not known.
+int64_t Less(int64_t room, int64_t promised) {
+  return room < 0 ? room : std::max<int64_t>(room - promised, 0);
+}
 
 }  // namespace
 
@@ -35,7 +41,9 @@ ActiveBuild& Turn::Add(BuildRecord record) {
                     std::move(record.cancel_reason),
                     "",
                     "",
-                    ++farm_.submissions};
+                    ++farm_.submissions,
+                    {},
+                    {}};
   return builds().insert_or_assign(id, std::move(build)).first->second;
 }
 
@@ -49,12 +57,13 @@ KnownAgent* Turn::ChooseAgent(const ActiveBuild& build) {
   int most_free = 0;
   bool other_can = false;
   for (auto& [name, agent] : agents()) {
-    const AgentView view = ViewOf(agent);
+    const AgentView view = ViewOf(agent, build);
     const auto reasons = ReasonsAgainst(build.build().request(), view);
     const bool avoid = name == build.avoid_agent;
-    // Worth waiting for: it only has no slot at the moment.
-    if (!avoid && view.connected && !view.drained && !CanNever(reasons)) other_can = true;
-    if (!reasons.empty() || agent.refused_lease) continue;
+    // Worth waiting for: it only has no room at the moment.
+    const bool refuses = view.refused_for > absl::ZeroDuration();
+    if (!avoid && view.connected && !view.drained && !refuses && !CanNever(reasons)) other_can = true;
+    if (!reasons.empty()) continue;
     const int free = view.capabilities.slots() - view.leased;
     if (avoid) {
       avoided = &agent;
@@ -71,6 +80,7 @@ void Turn::Dispatch() {
   if (closed()) return;
   for (const std::string& id : queue().InOrder()) {
     ActiveBuild* build = Find(id);
+    if (Delayed(*build) > absl::ZeroDuration()) continue;
     if (KnownAgent* agent = ChooseAgent(*build)) GiveOut(*build, *agent);
   }
 }
@@ -80,6 +90,10 @@ void Turn::GiveOut(ActiveBuild& build, KnownAgent& agent) {
   queue().Remove(build.build().id());
   const LeaseRecord& lease = leases().Grant(build.build().id(), name, build.build().attempt(), now_);
   build.lease_id = lease.id;
+  // Until its next heartbeat nothing is given away twice.
+  const v1::Capabilities& capabilities = agent.record.agent.capabilities();
+  agent.promised_memory_bytes += MemoryOf(build.build().request(), capabilities);
+  agent.promised_disk_bytes += DiskOf(build.build().request(), capabilities);
   v1::Build& changed = build.tracker.mutable_build();
   changed.set_state(v1::BUILD_STATE_LEASED);
   changed.set_agent(name);
@@ -121,7 +135,12 @@ void Turn::EndAttempt(ActiveBuild& build, const v1::InfrastructureError& error) 
   build.avoid_agent = build.build().agent();
   build.tracker.StartAttempt(attempt + 1);
   *build.tracker.mutable_build().mutable_infrastructure_error() = error;
+  Delay(build);
   TakeBack(build);
+}
+
+absl::Duration Turn::Delayed(const ActiveBuild& build) const {
+  return std::max(Since(now_, build.not_before), absl::ZeroDuration());
 }
 
 void Turn::TakeBack(ActiveBuild& build) {
@@ -212,14 +231,28 @@ AgentView Turn::ViewOf(const KnownAgent& agent) const {
       agent.record.drained_at != 0 ? agent.record.agent.drain_reason() : agent.own_drain_reason;
   view.drained_at = absl::FromUnixSeconds(agent.record.drained_at);
   view.leased = farm_.leases.CountOfAgent(view.name);
-  view.free_disk_bytes = agent.free_disk_bytes;
+  view.free_memory_bytes = Less(agent.free_memory_bytes, agent.promised_memory_bytes);
+  view.free_disk_bytes = Less(agent.free_disk_bytes, agent.promised_disk_bytes);
+  view.refusal = agent.refusal.reason();
+  view.refused_for = agent.refusal.Left(now_);
   return view;
 }
 
-std::vector<AgentView> Turn::AgentViews() const {
+AgentView Turn::ViewOf(const KnownAgent& agent, const ActiveBuild& build) const {
+  AgentView view = ViewOf(agent);
+  const auto refusal = build.refusals.find(view.name);
+  if (refusal == build.refusals.end()) return view;
+  if (const absl::Duration left = refusal->second.Left(now_); left > view.refused_for) {
+    view.refusal = refusal->second.reason();
+    view.refused_for = left;
+  }
+  return view;
+}
+
+std::vector<AgentView> Turn::AgentViews(const ActiveBuild& build) const {
   AssertHeld();
   std::vector<AgentView> views;
-  for (const auto& [name, agent] : farm_.agents) views.push_back(ViewOf(agent));
+  for (const auto& [name, agent] : farm_.agents) views.push_back(ViewOf(agent, build));
   return views;
 }
 

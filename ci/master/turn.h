@@ -51,6 +51,10 @@ class RW_THREAD_ANNOTATION(scoped_lockable) Turn {
   void Dispatch();
   // The attempt ended by no fault of the user: tried again if that may help, finished otherwise.
   void EndAttempt(ActiveBuild& build, const v1::InfrastructureError& error);
+  // Nobody gets it before the wait before its attempt is over.
+  void Delay(ActiveBuild& build) { build.not_before = now_ + absl::ToChronoNanoseconds(WaitOf(build)); }
+  // What is left of that wait.
+  absl::Duration Delayed(const ActiveBuild& build) const;
   // The agent never started it: the same attempt waits again.
   void TakeBack(ActiveBuild& build);
   void Finish(ActiveBuild& build, const Ending& ending);
@@ -69,13 +73,18 @@ class RW_THREAD_ANNOTATION(scoped_lockable) Turn {
   void WakeWatchers(const ActiveBuild& build) { feeds_.insert(build.feed); }
 
   // What matching sees, by name.
-  std::vector<AgentView> AgentViews() const;
+  std::vector<AgentView> AgentViews(const ActiveBuild& build) const;
   AgentView ViewOf(const KnownAgent& agent) const;
+  // The same, for one build: with what the agent said of it.
+  AgentView ViewOf(const KnownAgent& agent, const ActiveBuild& build) const;
 
  private:
   // For the compiler's analysis, which does not carry what the constructor locked into the other methods.
   void AssertHeld() const RW_THREAD_ANNOTATION(assert_capability(farm_.mutex_)) {}
 
+  absl::Duration WaitOf(const ActiveBuild& build) const {
+    return farm_.times.WaitBefore(build.build().attempt());
+  }
   KnownAgent* ChooseAgent(const ActiveBuild& build);
   void GiveOut(ActiveBuild& build, KnownAgent& agent);
   void EndLease(ActiveBuild& build);

@@ -23,6 +23,13 @@ TEST(LeaseTimes, RefusesSessionTimeoutShorterThanTwoHeartbeats) {
   EXPECT_FALSE(LeaseTimes::Create(absl::Seconds(15), absl::Seconds(20), absl::Seconds(60)).ok());
 }
 
+TEST(LeaseTimes, WaitGrowsWithTheAttempt) {
+  const auto times = LeaseTimes::Create(absl::Seconds(5), absl::Seconds(20), absl::Seconds(60));
+  EXPECT_EQ(times->WaitBefore(1), absl::ZeroDuration());
+  EXPECT_EQ(times->WaitBefore(2), absl::Seconds(5));
+  EXPECT_EQ(times->WaitBefore(3), absl::Seconds(30));
+}
+
 TEST(Leases, ExpireOnlyWhenNotRenewed) {
   FakeClock clock;
   Leases leases(absl::Seconds(60));

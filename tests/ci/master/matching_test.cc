@@ -70,6 +70,37 @@ TEST(Matching, BusyAndOfflineAgentsWait) {
   EXPECT_FALSE(CanNever(ReasonsAgainst(Request(), offline)));
 }
 
+TEST(Matching, RoomThatIsNotKnownIsNoReason) {
+  AgentView agent = Agent("one");
+  agent.capabilities.mutable_default_limits()->set_disk_bytes(int64_t{8} << 30);
+  EXPECT_THAT(Messages(Request(), agent), IsEmpty());
+  agent.free_disk_bytes = 0;
+  EXPECT_THAT(Messages(Request(), agent),
+              ElementsAre("has 0 MiB of disk free, the build gets by default 8192 MiB"));
+}
+
+TEST(Matching, MemoryThatBuildsHaveIsWaitedFor) {
+  AgentView agent = Agent("one");
+  agent.capabilities.set_slots(2);
+  agent.free_memory_bytes = 100 << 20;
+  v1::BuildRequest request = Request();
+  request.mutable_limits()->set_memory_bytes(512 << 20);
+  EXPECT_THAT(Messages(request, agent),
+              ElementsAre("has 100 MiB of memory free, the build asks for 512 MiB"));
+  EXPECT_TRUE(CanNever(ReasonsAgainst(request, agent)));
+  agent.leased = 1;
+  EXPECT_FALSE(CanNever(ReasonsAgainst(request, agent)));
+}
+
+TEST(Explain, AgentThatRefusesIsNotAboutToStart) {
+  AgentView agent = Agent("one");
+  agent.refusal = "libvirt: away";
+  agent.refused_for = absl::Milliseconds(2100);
+  const auto answer = Explain(Request(), {agent}, 0);
+  EXPECT_EQ(answer.summary(), "one (offers arm64) gave it back, to be asked again in 3 s: libvirt: away");
+  EXPECT_EQ(answer.agents(0).reasons(0).kind(), v1::PendingReason::KIND_NOT_READY);
+}
+
 TEST(Explain, DrainedAgentIsNamedWithItsReason) {
   AgentView drained = Agent("builder-3");
   drained.drained = true;
