@@ -79,7 +79,8 @@ struct Agent::Parts {
         slots({config.slots, MemoryForBuilds(config), [this] { return FreeBytes(paths.state()); }}),
         channel(MasterChannel::Create(config.master)),
         uploader(*channel, SleepFor),
-        routines({config.package_folder, config.apt_mirror, config.apt_keyring}, *host.machines) {}
+        routines({config.package_folder, config.apt_mirror, config.apt_keyring, host.programs},
+                 *host.machines) {}
 
   const AgentConfig config;
   const StatePaths paths;

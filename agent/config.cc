@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "agent/build/limits.h"
 #include "agent/config.pb.h"
 #include "base/file.h"
 #include "base/status.h"
@@ -62,32 +63,6 @@ bool GoodName(absl::string_view name) {
   return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), [](char c) {
     return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '.' || c == '-';
   });
-}
-
-v1::Limits DefaultLimits() {
-  v1::Limits limits;
-  *limits.mutable_wall() = TimeUtil::HoursToDuration(2);
-  *limits.mutable_silence() = TimeUtil::MinutesToDuration(20);
-  *limits.mutable_boot() = TimeUtil::MinutesToDuration(2);
-  limits.set_memory_bytes(int64_t{1} << 30);
-  limits.set_vcpus(1);
-  limits.set_disk_bytes(int64_t{8} << 30);
-  limits.set_log_bytes(int64_t{1} << 30);
-  limits.set_processes(4096);
-  return limits;
-}
-
-v1::Limits MaximumLimits() {
-  v1::Limits limits;
-  *limits.mutable_wall() = TimeUtil::HoursToDuration(7 * 24);
-  *limits.mutable_silence() = TimeUtil::HoursToDuration(24);
-  *limits.mutable_boot() = TimeUtil::HoursToDuration(1);
-  limits.set_memory_bytes(int64_t{16} << 30);
-  limits.set_vcpus(kMaxVcpus);
-  limits.set_disk_bytes(int64_t{128} << 30);
-  limits.set_log_bytes(int64_t{16} << 30);
-  limits.set_processes(65536);
-  return limits;
 }
 
 // Fields that the file sets replace those in `limits`.
@@ -171,9 +146,9 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   if (config.slots < 1 || config.slots > kMaxSlots)
     problems.Add(tree, "slots", "1 to 64 builds can run at one time");
   config.labels.insert(file.labels().begin(), file.labels().end());
-  config.default_limits = DefaultLimits();
+  config.default_limits = ToProto(BuildLimits());
   Override(file.default_limits(), config.default_limits);
-  config.maximum_limits = MaximumLimits();
+  config.maximum_limits = ToProto(LargestLimits());
   Override(file.maximum_limits(), config.maximum_limits);
   CheckLimits(tree, config, problems);
   for (const std::string& target : file.targets()) {

@@ -81,6 +81,7 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   images.mirror = config.apt_mirror;
   images.keyring = config.apt_keyring;
   HostParts parts;
+  parts.programs = own_folder;
   parts.images = std::make_unique<MachineImages>(std::move(images));
   QemuSettings settings;
   settings.libvirt.uri = config.libvirt_uri;

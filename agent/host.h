@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -18,6 +19,8 @@ namespace rootwright {
 struct HostParts {
   std::unique_ptr<MachineImages> images;
   std::unique_ptr<Executor> machines;
+  // Has our helper programs: the running one's own.
+  std::filesystem::path programs;
 };
 absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config);
 

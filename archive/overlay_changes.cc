@@ -1,8 +1,5 @@
 #include "archive/overlay_changes.h"
 
-#include <fcntl.h>
-
-#include <cerrno>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +8,6 @@
 #include "archive/tar_reader.h"
 #include "archive/tree_writer.h"
 #include "base/status.h"
-#include "base/unique_fd.h"
 
 namespace rootwright {
 namespace {
@@ -68,9 +64,7 @@ absl::Status OverlayApplier::ApplyFolder(const TarEntry& entry) {
     ++changes_.removed;
   }
   ++changes_.written;
-  TarEntry kept = entry;
-  kept.xattrs.clear();
-  folders_.push_back(std::move(kept));
+  folders_.push_back(entry);
   return absl::OkStatus();
 }
 
@@ -122,14 +116,12 @@ absl::StatusOr<OverlayChanges> OverlayApplier::Run(Deadline deadline, const std:
 
 }  // namespace
 
-absl::StatusOr<OverlayChanges> ApplyOverlayChanges(const std::filesystem::path& archive,
+absl::StatusOr<OverlayChanges> ApplyOverlayChanges(int archive, const std::string& name,
                                                    const std::filesystem::path& tree,
                                                    const OverlayLimits& limits, Deadline deadline,
                                                    std::stop_token stop) {
-  const UniqueFd fd(open(archive.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return ErrnoStatus(errno, "open the changes", archive.string());
-  RW_ASSIGN_OR_RETURN(TarReader reader, TarReader::OfFile(fd.get(), 0, -1, TarReader::Compression::kNone,
-                                                          archive.filename().string()));
+  RW_ASSIGN_OR_RETURN(TarReader reader,
+                      TarReader::OfFile(archive, 0, -1, TarReader::Compression::kNone, name));
   RW_ASSIGN_OR_RETURN(TreeWriter writer, TreeWriter::Create(tree, TreeWriter::Links::kRefuse));
   OverlayApplier applier(std::move(reader), std::move(writer), limits);
   return applier.Run(deadline, stop);

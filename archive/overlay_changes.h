@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <stop_token>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -12,7 +13,7 @@ namespace rootwright {
 // How much an archive from outside may do before it is refused.
 struct OverlayLimits {
   int64_t entries = 2'000'000;
-  // Of all names, which are kept while it runs.
+  // Of all names; those of folders are kept while it runs.
   int64_t name_bytes = 128 << 20;
   // Of all files' content.
   int64_t content_bytes = int64_t{64} << 30;
@@ -35,7 +36,9 @@ struct OverlayChanges {
 // past `limits` ResourceExhausted, damage DataLoss. FailedPrecondition for upper folders
 // that hold references instead of content (overlayfs mounted with redirect_dir or
 // metacopy). After an error the tree is half changed: throw it away.
-absl::StatusOr<OverlayChanges> ApplyOverlayChanges(const std::filesystem::path& archive,
+//
+// `archive` is an open file, read from its start; `name` stands for it in errors.
+absl::StatusOr<OverlayChanges> ApplyOverlayChanges(int archive, const std::string& name,
                                                    const std::filesystem::path& tree,
                                                    const OverlayLimits& limits, Deadline deadline,
                                                    std::stop_token stop);

@@ -56,6 +56,21 @@ int RemoveBelow(int folder, int depth) {
   return 0;
 }
 
+// Owner, mode, attributes and time of a file or folder.
+absl::Status SetAttributes(int fd, const TarEntry& entry) {
+  // Owner first: changing it takes set-id bits and capabilities away.
+  if (fchown(fd, entry.uid, entry.gid) != 0) return ErrnoStatus(errno, "set the owner of", entry.path);
+  if (fchmod(fd, entry.mode & 07777) != 0) return ErrnoStatus(errno, "set the mode of", entry.path);
+  for (const auto& [key, value] : entry.xattrs) {
+    if (KeptXattr(key) && fsetxattr(fd, key.c_str(), value.data(), value.size(), 0) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("set ", key, " of"), entry.path);
+    }
+  }
+  const timespec times[2] = {Seconds(entry.mtime), Seconds(entry.mtime)};
+  if (futimens(fd, times) != 0) return ErrnoStatus(errno, "set the time of", entry.path);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool KeptXattr(absl::string_view name) {
@@ -128,17 +143,7 @@ absl::Status TreeWriter::MakeFile(const Place& place, const TarEntry& entry, con
     }
     RW_RETURN_IF_ERROR(WriteAll(fd.get(), {buffer.data(), got}, entry.path));
   }
-  // Owner first: changing it takes set-id bits and capabilities away.
-  if (fchown(fd.get(), entry.uid, entry.gid) != 0) return Failed(errno, "set the owner of", entry.path);
-  if (fchmod(fd.get(), entry.mode & 07777) != 0) return Failed(errno, "set the mode of", entry.path);
-  for (const auto& [key, value] : entry.xattrs) {
-    if (KeptXattr(key) && fsetxattr(fd.get(), key.c_str(), value.data(), value.size(), 0) != 0) {
-      return Failed(errno, absl::StrCat("set ", key, " of"), entry.path);
-    }
-  }
-  const timespec times[2] = {Seconds(entry.mtime), Seconds(entry.mtime)};
-  if (futimens(fd.get(), times) != 0) return Failed(errno, "set the time of", entry.path);
-  return absl::OkStatus();
+  return SetAttributes(fd.get(), entry);
 }
 
 absl::Status TreeWriter::MakeHardlink(const Place& place, const TarEntry& entry) {
@@ -215,11 +220,7 @@ absl::StatusOr<bool> TreeWriter::MakeFolder(const std::string& path) {
 absl::Status TreeWriter::SetFolder(const TarEntry& entry) {
   if (!entry.path.empty()) RW_RETURN_IF_ERROR(Locate(entry.path).status());
   RW_ASSIGN_OR_RETURN(const UniqueFd fd, OpenFolder(entry.path, O_NOFOLLOW));
-  if (fchown(fd.get(), entry.uid, entry.gid) != 0) return Failed(errno, "set the owner of", entry.path);
-  if (fchmod(fd.get(), entry.mode & 07777) != 0) return Failed(errno, "set the mode of", entry.path);
-  const timespec times[2] = {Seconds(entry.mtime), Seconds(entry.mtime)};
-  if (futimens(fd.get(), times) != 0) return Failed(errno, "set the time of", entry.path);
-  return absl::OkStatus();
+  return SetAttributes(fd.get(), entry);
 }
 
 absl::Status TreeWriter::Remove(const std::string& path) {

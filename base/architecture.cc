@@ -8,11 +8,13 @@ namespace rootwright {
 namespace {
 
 constexpr std::array<ArchitectureNames, 5> kNames = {{
-    {Architecture::kAmd64, "amd64", "x86_64-linux-gnu", "qemu-system-x86_64", "x86_64", "x86_64"},
-    {Architecture::kArm64, "arm64", "aarch64-linux-gnu", "qemu-system-aarch64", "aarch64", "aarch64"},
-    {Architecture::kArmhf, "armhf", "arm-linux-gnueabihf", "qemu-system-arm", "armv7l", "armv7l"},
-    {Architecture::kRiscv64, "riscv64", "riscv64-linux-gnu", "qemu-system-riscv64", "riscv64", "riscv64"},
-    {Architecture::kArmel, "armel", "arm-linux-gnueabi", "qemu-system-arm", "armv6l", "armv6l"},
+    {Architecture::kAmd64, "amd64", "x86_64-linux-gnu", "qemu-system-x86_64", "x86_64", "x86_64", "lp64"},
+    {Architecture::kArm64, "arm64", "aarch64-linux-gnu", "qemu-system-aarch64", "aarch64", "aarch64", "lp64"},
+    {Architecture::kArmhf, "armhf", "arm-linux-gnueabihf", "qemu-system-arm", "armv7l", "armv7l",
+     "gnueabihf"},
+    {Architecture::kRiscv64, "riscv64", "riscv64-linux-gnu", "qemu-system-riscv64", "riscv64", "riscv64",
+     "lp64d"},
+    {Architecture::kArmel, "armel", "arm-linux-gnueabi", "qemu-system-arm", "armv6l", "armv6l", "gnueabi"},
 }};
 
 }  // namespace

@@ -23,6 +23,8 @@ struct ArchitectureNames {
   const char* machine;
   // libvirt's <type arch=…>: "aarch64".
   const char* libvirt;
+  // The calling convention of Debian's packages, as compilers spell it: "lp64".
+  const char* abi;
 };
 
 const ArchitectureNames& NamesOf(Architecture architecture);

@@ -190,6 +190,13 @@ absl::StatusOr<SubprocessResult> RunSubprocess(const SubprocessSpec& spec, Deadl
   err.write.reset();
   report.write.reset();
   const UniqueFd pid_fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pid_fd) {
+    const int error = errno;
+    kill(-pid, SIGKILL);
+    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return ErrnoStatus(error, "watch", spec.argv[0]);
+  }
 
   SubprocessResult result;
   OutputReader stdout_reader(std::move(out.read), spec.on_stdout, result.output);

@@ -19,11 +19,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "archive/deb.h"
+#include "archive/tree_jail.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "debian/dpkg_database.h"
 #include "debian/package_unpacker.h"
-#include "debian/tree_jail.h"
 #include "debian/unpack_protocol.h"
 
 namespace rootwright {

@@ -27,8 +27,12 @@ struct EnvironmentSpec {
   // What the build may write in the environment.
   int64_t disk_bytes = 0;
   int processes = 4096;
-  // An existing folder of the build's own on the host; everything is made in it.
+  // An existing folder of the build's own on the host; everything is made in it. Other users may have to pass
+  // it: QEMU runs as one.
   std::filesystem::path work_folder;
+  // An existing folder in it, mode 0700: what a build makes there, such as a tree with set-user-ID programs
+  // and devices, is nobody else's on this host to see or to run.
+  std::filesystem::path private_folder() const { return work_folder / "private"; }
 };
 
 // The image that environments of one architecture start from.

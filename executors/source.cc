@@ -25,6 +25,9 @@
 namespace rootwright {
 namespace {
 
+// Digits that tell a commit to people.
+constexpr size_t kShortCommit = 12;
+
 bool IsFullCommitId(absl::string_view ref) {
   return (ref.size() == 40 || ref.size() == 64) && std::all_of(ref.begin(), ref.end(), [](char c) {
            return absl::ascii_isxdigit(static_cast<unsigned char>(c));
@@ -215,6 +218,36 @@ absl::StatusOr<std::filesystem::path> FolderIn(const GitSource& source, const st
   return ErrnoStatus(errno, "open", source.path);
 }
 
+class FetchSourceStep : public Step {
+ public:
+  FetchSourceStep(std::string name, GitSource source, std::filesystem::path into, FetchedSource& fetched)
+      : name_(std::move(name)), source_(std::move(source)), into_(std::move(into)), fetched_(fetched) {}
+  std::string name() const override { return name_; }
+  Place place() const override { return Place::kHost; }
+  absl::StatusOr<bool> Check(StepContext&) override { return !fetched_.commit.empty(); }
+
+  absl::StatusOr<StepResult> Apply(StepContext& context) override {
+    std::error_code ignored;
+    std::filesystem::remove_all(into_, ignored);
+    absl::StatusOr<FetchedSource> fetched =
+        FetchSource(source_, into_, context.LogSink(), context.deadline, context.stop);
+    const absl::StatusCode code = fetched.status().code();
+    if (code == absl::StatusCode::kNotFound || code == absl::StatusCode::kInvalidArgument ||
+        code == absl::StatusCode::kPermissionDenied) {
+      return StepResult::Failed(std::string(fetched.status().message()));
+    }
+    RW_ASSIGN_OR_RETURN(fetched_, std::move(fetched));
+    context.reporter.SourceResolved(fetched_.commit, fetched_.commit_time);
+    return StepResult::Done(absl::StrCat("commit ", fetched_.commit.substr(0, kShortCommit)));
+  }
+
+ private:
+  const std::string name_;
+  const GitSource source_;
+  const std::filesystem::path into_;
+  FetchedSource& fetched_;
+};
+
 }  // namespace
 
 absl::StatusOr<FetchedSource> FetchSource(const GitSource& source, const std::filesystem::path& into,
@@ -247,6 +280,11 @@ absl::StatusOr<FetchedSource> FetchSource(const GitSource& source, const std::fi
   result.commit_time = absl::FromUnixSeconds(seconds);
   RW_ASSIGN_OR_RETURN(result.folder, FolderIn(source, into));
   return result;
+}
+
+std::unique_ptr<Step> MakeFetchSource(std::string name, GitSource source, std::filesystem::path into,
+                                      FetchedSource& fetched) {
+  return std::make_unique<FetchSourceStep>(std::move(name), std::move(source), std::move(into), fetched);
 }
 
 }  // namespace rootwright

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <stop_token>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "executors/environment.h"
+#include "executors/step.h"
 
 namespace rootwright {
 
@@ -35,5 +37,9 @@ struct FetchedSource {
 // server cannot be reached.
 absl::StatusOr<FetchedSource> FetchSource(const GitSource& source, const std::filesystem::path& into,
                                           const OutputSink& log, Deadline deadline, std::stop_token stop);
+
+// A step of that name that fetches it; `fetched` is filled in, and outlives the step.
+std::unique_ptr<Step> MakeFetchSource(std::string name, GitSource source, std::filesystem::path into,
+                                      FetchedSource& fetched);
 
 }  // namespace rootwright

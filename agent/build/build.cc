@@ -1,6 +1,9 @@
 #include "agent/build/build.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <filesystem>
 #include <system_error>
@@ -17,6 +20,9 @@
 
 namespace rootwright {
 namespace {
+
+// What the environment of a build that went well has for its own end; any other is ended by force.
+constexpr absl::Duration kOrderlyEnd = absl::Seconds(3);
 
 // The journal is on a full or failing disk.
 Ending JournalBroken(const absl::Status& status) {
@@ -50,15 +56,17 @@ absl::Status Build::Run() {
   } catch (const std::exception& error) {
     ending = Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, absl::StrCat("build: ", error.what()));
   }
-  CleanUp();
+  CleanUp(ending.ok() ? kOrderlyEnd : absl::ZeroDuration());
   return Finish(ending);
 }
 
 Ending Build::Prepare() {
   Enter(v1::BUILD_STATE_PREPARING);
   if (!plan_.ok()) return NotPlanned(plan_.status());
-  const std::filesystem::path& folder = plan_->environment().work_folder;
-  if (const absl::Status made = MakeFolders(folder); !made.ok()) return NotPlanned(made);
+  const std::filesystem::path own = plan_->environment().private_folder();
+  absl::Status made = MakeFolders(own);
+  if (made.ok() && chmod(own.c_str(), 0700) != 0) made = ErrnoStatus(errno, "set the mode of", own.string());
+  if (!made.ok()) return NotPlanned(made);
   auto routine = host_.routines.Make(*plan_);
   if (!routine.ok()) return NotPlanned(routine.status());
   routine_ = *std::move(routine);
@@ -94,10 +102,10 @@ void Build::Enter(v1::BuildState state) {
   writer_.EnterState(state);
 }
 
-void Build::CleanUp() {
+void Build::CleanUp(absl::Duration grace) {
   watchdog_.SetEnvironment(nullptr);
   if (routine_ != nullptr) {
-    if (const absl::Status status = routine_->CleanUp(absl::ZeroDuration()); !status.ok()) {
+    if (const absl::Status status = routine_->CleanUp(grace); !status.ok()) {
       spdlog::warn("build {}: clean up: {}", lease().build_id(), std::string(status.message()));
       writer_.Warn(absl::StrCat("clean up: ", status.message()));
     }

@@ -47,7 +47,7 @@ class Build {
   Ending Prepare();
   Ending RunSteps();
   void Enter(v1::BuildState state);
-  void CleanUp();
+  void CleanUp(absl::Duration grace);
   absl::Status Finish(const Ending& ending);
 
   const std::shared_ptr<BuildJournal> journal_;

@@ -41,11 +41,11 @@ absl::Status CheckCount(absl::string_view limit, int asked, int most) {
 BuildLimits LargestLimits() {
   return {.wall = absl::Hours(24 * 7),
           .silence = absl::Hours(24),
-          .boot = absl::Minutes(30),
-          .memory_bytes = int64_t{64} << 30,
+          .boot = absl::Hours(1),
+          .memory_bytes = int64_t{16} << 30,
           .vcpus = 8,
-          .disk_bytes = int64_t{256} << 30,
-          .log_bytes = int64_t{4} << 30,
+          .disk_bytes = int64_t{128} << 30,
+          .log_bytes = int64_t{16} << 30,
           .processes = 65536};
 }
 

@@ -22,7 +22,7 @@ struct BuildLimits {
   int vcpus = 1;
   // Of all that the build has on the host at one time: tree, machine's disks, results.
   int64_t disk_bytes = int64_t{8} << 30;
-  int64_t log_bytes = int64_t{256} << 20;
+  int64_t log_bytes = int64_t{1} << 30;
   int processes = 4096;
 };
 

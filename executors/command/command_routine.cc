@@ -17,7 +17,10 @@ namespace {
 class CommandRoutine : public Routine {
  public:
   CommandRoutine(const CommandRequest& request, Executor& executor) : state_(request, executor) {
-    if (request.source.has_value()) steps_.push_back(MakeFetchSource(state_));
+    if (request.source.has_value()) {
+      steps_.push_back(
+          MakeFetchSource("fetch_source", *state_.request.source, state_.source_folder(), state_.source));
+    }
     AddPreparingSteps(state_.preparation, steps_);
     preparing_steps_ = static_cast<int>(steps_.size());
     steps_.push_back(MakeRunCommand(state_));

@@ -18,8 +18,8 @@ struct CommandState {
   CommandState(const CommandRequest& asked, Executor& executor)
       : request(asked), preparation{executor, asked.environment, asked.boot_limit, {}, nullptr, false} {}
 
-  std::filesystem::path source_folder() const { return request.environment.work_folder / "source"; }
-  std::filesystem::path artifact_folder() const { return request.environment.work_folder / "artifacts"; }
+  std::filesystem::path source_folder() const { return request.environment.private_folder() / "source"; }
+  std::filesystem::path artifact_folder() const { return request.environment.private_folder() / "artifacts"; }
   // Where the command runs, inside.
   std::string working_directory() const {
     return request.working_directory.empty() ? "/var/tmp/build" : request.working_directory;
@@ -32,8 +32,6 @@ struct CommandState {
   // collect_files.
   std::vector<ArtifactFile> artifacts;
 };
-
-std::unique_ptr<Step> MakeFetchSource(CommandState& state);
 
 // Puts the source's files into the working folder and runs the command there.
 std::unique_ptr<Step> MakeRunCommand(CommandState& state);

@@ -14,6 +14,8 @@ namespace rootwright {
 namespace {
 
 constexpr int64_t kLargestFile = 64 << 20;
+// Well below what one command may take (GuestChannel::Run).
+constexpr size_t kArgumentBytes = 64 << 10;
 
 class RunCommand : public Step {
  public:
@@ -100,20 +102,27 @@ class RunCommand : public Step {
     return StepResult{};
   }
 
+  // `links` are pairs of target and name. One command makes as many as its arguments hold.
   absl::Status MakeLinks(const std::vector<std::string>& links, StepContext& context) {
-    if (links.empty()) return absl::OkStatus();
     EnvironmentCommand command;
-    command.argv = {
+    const std::vector<std::string> start = {
         "/bin/sh", "-ec",
         "while [ $# -gt 0 ]; do mkdir -p \"$(dirname \"./$2\")\"; ln -s -- \"$1\" \"./$2\"; shift 2; done",
         "links"};
-    command.argv.insert(command.argv.end(), links.begin(), links.end());
     command.variables = {{"PATH", "/usr/bin:/bin"}};
     command.working_directory = state_.working_directory();
-    RW_ASSIGN_OR_RETURN(const CommandResult made,
-                        environment().Run(command, context.LogSink(), context.deadline, context.stop));
-    return made.ok() ? absl::OkStatus()
-                     : absl::InternalError(absl::StrCat("make the source's links: exit ", made.exit_code));
+    for (size_t next = 0; next < links.size();) {
+      command.argv = start;
+      for (size_t bytes = 0; next < links.size() && bytes < kArgumentBytes; next += 2) {
+        command.argv.insert(command.argv.end(), {links[next], links[next + 1]});
+        bytes += links[next].size() + links[next + 1].size();
+      }
+      RW_ASSIGN_OR_RETURN(const CommandResult made,
+                          environment().Run(command, context.LogSink(), context.deadline, context.stop));
+      if (!made.ok())
+        return absl::InternalError(absl::StrCat("make the source's links: exit ", made.exit_code));
+    }
+    return absl::OkStatus();
   }
 
   CommandState& state_;

@@ -55,7 +55,7 @@ class GuestChannel {
   // As Environment::Run. Each piece of output is in the sink as soon as it arrives; a slow sink
   // holds the command back, it does not fill memory. A program that cannot be started is the
   // command's failure: exit code 127 (126 when not executable) and a line on stderr. With a
-  // stop or a late deadline, TERM has five seconds before KILL.
+  // stop or a late deadline, TERM has three seconds before KILL.
   absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink,
                                     Deadline deadline, std::stop_token stop);
 

@@ -10,6 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/size_text.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
 
@@ -104,6 +106,11 @@ absl::Status CopyChangeArchive(const std::filesystem::path& disk_file, int64_t s
   }
   if (std::any_of(tail, tail + sizeof tail, [](char c) { return c != 0; }))
     return refuse("it does not end there");
+  RW_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(archive.parent_path()));
+  if (size > free) {
+    return absl::ResourceExhaustedError(absl::StrCat("copy the archive to: ", archive.string(), ": ",
+                                                     SizeText(size), " needed, ", SizeText(free), " free"));
+  }
   const UniqueFd to(open(archive.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!to) return ErrnoStatus(errno, "create", archive.string());
   const absl::Status copied = CopyBytes(disk.get(), to.get(), size, archive, deadline, stop);

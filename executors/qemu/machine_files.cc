@@ -89,7 +89,11 @@ absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage&
   RW_RETURN_IF_ERROR(MakeSparse(tree_disk(), spec.disk_bytes));
   // An archive is a little larger than what is in it.
   RW_RETURN_IF_ERROR(MakeSparse(out_disk(), spec.disk_bytes + spec.disk_bytes / 8 + 64 * kMiB));
-  return CreateOverlay(image.root_disk, image.root_format, root_disk(), deadline, std::stop_token());
+  RW_RETURN_IF_ERROR(
+      CreateOverlay(image.root_disk, image.root_format, root_disk(), deadline, std::stop_token()));
+  if (chmod(root_disk().c_str(), 0600) != 0)
+    return ErrnoStatus(errno, "set the mode of", root_disk().string());
+  return absl::OkStatus();
 }
 
 absl::Status MachineFiles::Remove() {

@@ -44,6 +44,7 @@ absl::Status CheckSpec(const EnvironmentSpec& spec) {
     return refuse(absl::StrCat(SizeText(spec.memory_bytes), " of memory: it needs ", SizeText(kMinMemory)));
   }
   if (spec.disk_bytes <= 0) return refuse("no disk space");
+  if (spec.processes < 1) return refuse("no process may run");
   if (!spec.work_folder.is_absolute()) return refuse("the work folder is not an absolute path");
   return absl::OkStatus();
 }
@@ -79,7 +80,8 @@ DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings,
   domain.initrd = files.initrd();
   // A kernel that panics ends the machine, which ends the build: at once, not at a deadline.
   domain.command_line =
-      absl::StrCat("console=", ConsoleOf(spec.architecture), " quiet loglevel=4 cryptomgr.notests panic=-1");
+      absl::StrCat("console=", ConsoleOf(spec.architecture),
+                   " quiet loglevel=4 cryptomgr.notests panic=-1 rootwright.processes=", spec.processes);
   domain.disks = {
       {std::string(kRootDisk), DiskFormat::kQcow2, files.root_disk(), image.root_disk, image.root_format},
       {std::string(kTreeDisk), DiskFormat::kRaw, files.tree_disk(), std::nullopt, DiskFormat::kRaw},

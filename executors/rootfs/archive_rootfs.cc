@@ -2,7 +2,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "archive/overlay_changes.h"
+#include "archive/jailed_changes.h"
 #include "base/size_text.h"
 #include "base/status.h"
 #include "executors/rootfs/rootfs_steps.h"
@@ -22,9 +22,11 @@ class ArchiveRootfs : public Step {
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     RW_RETURN_IF_ERROR(state_.preparation.environment->ExportChanges(state_.paths.changes(), context.deadline,
                                                                      context.stop));
+    OverlayLimits limits;
+    limits.content_bytes = state_.request.environment.disk_bytes;
     RW_ASSIGN_OR_RETURN(const OverlayChanges changes,
-                        ApplyOverlayChanges(state_.paths.changes(), state_.paths.tree(), OverlayLimits{},
-                                            context.deadline, context.stop));
+                        ApplyChangesInJail(state_.host.programs / "rootwright-apply", state_.paths.changes(),
+                                           state_.paths.tree(), limits, context.deadline, context.stop));
     std::error_code ignored;
     std::filesystem::remove(state_.paths.changes(), ignored);
     state_.archived = true;

@@ -1,23 +1,15 @@
 #include "executors/rootfs/debian_root.h"
 
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "base/sha256.h"
 #include "base/status.h"
 #include "debian/unpack.h"
 #include "executors/rootfs/rootfs_routine.h"
 
 namespace rootwright {
 namespace {
-
-std::filesystem::path ProgramBesideUs(const char* name) {
-  std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
-}
 
 class AptDebianRoot : public DebianRoot {
  public:
@@ -51,20 +43,13 @@ class AptDebianRoot : public DebianRoot {
     UnpackOptions options;
     options.tree = tree;
     options.architecture = architecture_;
-    options.unpack_program =
-        host_.unpack_program.empty() ? ProgramBesideUs("rootwright-unpack") : host_.unpack_program;
+    options.unpack_program = host_.programs / "rootwright-unpack";
     return UnpackPackages(plan, debs, options, progress, deadline, std::move(stop));
   }
 
  private:
-  // One state folder for each set of sources: switching between suites must not throw the
-  // other's indexes away.
   Apt AptFor(const AptSettings& settings) const {
-    const std::string sources =
-        absl::StrCat(host_.apt_mirror, " ", settings.suite, " ", absl::StrJoin(settings.components, " "));
-    const std::string folder =
-        absl::StrCat(NamesOf(architecture_).debian, "-", Sha256::Of(sources).substr(0, 12));
-    return Apt(host_.package_cache / folder, architecture_,
+    return Apt(host_.package_cache, architecture_,
                {{host_.apt_mirror, settings.suite, settings.components, host_.apt_keyring}});
   }
 

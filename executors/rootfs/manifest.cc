@@ -66,8 +66,8 @@ std::string MakeManifest(const RootfsState& state, const std::vector<InstalledPa
   manifest["build_id"] = state.request.environment.build_id;
   manifest["architecture"] = NamesOf(state.request.environment.architecture).debian;
   manifest["source"] = SourceOf(state);
-  manifest["source_date"] = Utc(state.source_date);
-  manifest["source_date_epoch"] = absl::ToUnixSeconds(state.source_date);
+  manifest["source_date"] = Utc(state.source_date());
+  manifest["source_date_epoch"] = absl::ToUnixSeconds(state.source_date());
   manifest["package_manager"] = {{"name", "apt"},
                                  {"mirror", state.host.apt_mirror},
                                  {"suite", state.specification.apt.suite},

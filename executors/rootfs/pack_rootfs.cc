@@ -91,7 +91,7 @@ class PackRootfs : public Step {
     const FormatNames& names = NamesOfFormat(format);
     PackOptions options;
     options.format = format;
-    options.source_date = state_.source_date;
+    options.source_date = state_.source_date();
     ArtifactFile artifact;
     artifact.name = names.name;
     artifact.media_type = names.media_type;

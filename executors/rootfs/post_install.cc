@@ -10,9 +10,11 @@ namespace rootwright {
 namespace {
 
 // tar follows links to folders inside the target (/lib → usr/lib) and leaves the modes of
-// folders that exist alone, as the host's writer does for the other overlay.
-constexpr char kPlaceOverlay[] = R"(cd /.rootwright/post_install_overlay 2>/dev/null || exit 0
-tar -c . | tar -x -C / --keep-directory-symlink --no-overwrite-dir
+// folders that exist alone, as the host's writer does for the other overlay. A pipe has only
+// the reader's status.
+constexpr char kPlaceOverlay[] = R"(cd /.rootwright/post_install_overlay
+{ tar -c . || : >/.rootwright/overlay-broken; } | tar -x -C / --keep-directory-symlink --no-overwrite-dir
+[ ! -e /.rootwright/overlay-broken ]
 )";
 
 class PostInstall : public Step {

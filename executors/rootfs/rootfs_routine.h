@@ -36,8 +36,8 @@ struct RootfsHost {
   std::string apt_mirror;
   // Keyring that signs it: a file for apt's Signed-By.
   std::filesystem::path apt_keyring;
-  // The program rootwright-unpack; empty: the one beside the running program.
-  std::filesystem::path unpack_program;
+  // Has rootwright-unpack and rootwright-apply.
+  std::filesystem::path programs;
 };
 
 // The thirteen steps of the design but the last (upload_artifacts), which is the agent's. What

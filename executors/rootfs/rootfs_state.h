@@ -17,19 +17,19 @@
 
 namespace rootwright {
 
-// Where a build keeps its things below its work folder:
+// Where a build keeps its things below its private folder (executor.h):
 //
 //   source/       the checked-out repository
 //   tree/         the root filesystem as the host sees it
 //   changes.tar   what the environment changed in it
 //   artifacts/    results
 struct RootfsPaths {
-  explicit RootfsPaths(std::filesystem::path work) : work_folder(std::move(work)) {}
-  std::filesystem::path source() const { return work_folder / "source"; }
-  std::filesystem::path tree() const { return work_folder / "tree"; }
-  std::filesystem::path changes() const { return work_folder / "changes.tar"; }
-  std::filesystem::path artifacts() const { return work_folder / "artifacts"; }
-  std::filesystem::path work_folder;
+  explicit RootfsPaths(std::filesystem::path private_folder) : folder(std::move(private_folder)) {}
+  std::filesystem::path source() const { return folder / "source"; }
+  std::filesystem::path tree() const { return folder / "tree"; }
+  std::filesystem::path changes() const { return folder / "changes.tar"; }
+  std::filesystem::path artifacts() const { return folder / "artifacts"; }
+  std::filesystem::path folder;
 };
 
 // Our own folder inside the tree while it is being made; clean_up removes it.
@@ -42,7 +42,7 @@ struct RootfsState {
               std::unique_ptr<DebianRoot> debian_root)
       : request(asked),
         host(on),
-        paths(asked.environment.work_folder),
+        paths(asked.environment.private_folder()),
         preparation{executor, asked.environment, asked.boot_limit, {}, nullptr, false},
         debian(std::move(debian_root)) {}
 
@@ -54,7 +54,8 @@ struct RootfsState {
 
   // fetch_specs.
   FetchedSource source;
-  absl::Time source_date;
+  // What SOURCE_DATE_EPOCH says; known once the source is.
+  absl::Time source_date() const { return request.source_date.value_or(source.commit_time); }
   // parse_packages.
   Specification specification;
   // translate_packages.

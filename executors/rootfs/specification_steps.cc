@@ -10,35 +10,6 @@
 namespace rootwright {
 namespace {
 
-constexpr size_t kShortCommit = 12;
-
-class FetchSpecs : public Step {
- public:
-  explicit FetchSpecs(RootfsState& state) : state_(state) {}
-  std::string name() const override { return "fetch_specs"; }
-  Place place() const override { return Place::kHost; }
-  absl::StatusOr<bool> Check(StepContext&) override { return !state_.source.commit.empty(); }
-
-  absl::StatusOr<StepResult> Apply(StepContext& context) override {
-    std::error_code ignored;
-    std::filesystem::remove_all(state_.paths.source(), ignored);
-    absl::StatusOr<FetchedSource> fetched = FetchSource(state_.request.source, state_.paths.source(),
-                                                        context.LogSink(), context.deadline, context.stop);
-    const absl::StatusCode code = fetched.status().code();
-    if (code == absl::StatusCode::kNotFound || code == absl::StatusCode::kInvalidArgument ||
-        code == absl::StatusCode::kPermissionDenied) {
-      return StepResult::Failed(std::string(fetched.status().message()));
-    }
-    RW_ASSIGN_OR_RETURN(state_.source, std::move(fetched));
-    state_.source_date = state_.request.source_date.value_or(state_.source.commit_time);
-    context.reporter.SourceResolved(state_.source.commit, state_.source.commit_time);
-    return StepResult::Done(absl::StrCat("commit ", state_.source.commit.substr(0, kShortCommit)));
-  }
-
- private:
-  RootfsState& state_;
-};
-
 class ParsePackages : public Step {
  public:
   explicit ParsePackages(RootfsState& state) : state_(state) {}
@@ -116,7 +87,9 @@ class TranslatePackages : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> MakeFetchSpecs(RootfsState& state) { return std::make_unique<FetchSpecs>(state); }
+std::unique_ptr<Step> MakeFetchSpecs(RootfsState& state) {
+  return MakeFetchSource("fetch_specs", state.request.source, state.paths.source(), state.source);
+}
 std::unique_ptr<Step> MakeParsePackages(RootfsState& state) { return std::make_unique<ParsePackages>(state); }
 std::unique_ptr<Step> MakeTranslatePackages(RootfsState& state) {
   return std::make_unique<TranslatePackages>(state);

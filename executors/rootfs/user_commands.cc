@@ -12,7 +12,7 @@ absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& cont
   StepResult result;
   // Not for the packages' scripts: Python would then write bytecode of another kind.
   const std::map<std::string, std::string> variables = {
-      {"SOURCE_DATE_EPOCH", absl::StrCat(absl::ToUnixSeconds(state.source_date))}};
+      {"SOURCE_DATE_EPOCH", absl::StrCat(absl::ToUnixSeconds(state.source_date()))}};
   int64_t done = 0;
   for (const SpecCommand& command : commands) {
     const std::string text(absl::StripTrailingAsciiWhitespace(command.text));

@@ -1,9 +1,15 @@
 #include "archive/overlay_changes.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <cstdlib>
+#include <fstream>
+
+#include "archive/jailed_changes.h"
+#include "base/unique_fd.h"
 #include "tests/archive/test_tree.h"
 
 namespace rootwright {
@@ -16,7 +22,8 @@ class OverlayChangesTest : public TestTree {
  protected:
   absl::StatusOr<OverlayChanges> Apply(const std::string& tar, OverlayLimits limits = {}) const {
     EXPECT_TRUE(WriteFileAtomically(folder() / "changes.tar", tar).ok());
-    return ApplyOverlayChanges(folder() / "changes.tar", tree(), limits, Deadline::Never(), {});
+    const UniqueFd archive(open((folder() / "changes.tar").c_str(), O_RDONLY | O_CLOEXEC));
+    return ApplyOverlayChanges(archive.get(), "changes.tar", tree(), limits, Deadline::Never(), {});
   }
   absl::StatusOr<OverlayChanges> Apply(const std::vector<TestEntry>& entries,
                                        OverlayLimits limits = {}) const {
@@ -193,6 +200,56 @@ TEST_F(OverlayChangesTest, TruncatedArchiveIsDataLoss) {
   const std::string tar = TarOf({FileEntry("a", std::string(5000, 'x')), FileEntry("b", "y")});
   EXPECT_EQ(Apply(tar.substr(0, 3000)).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(Apply(std::string(2048, 'z')).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(OverlayChangesTest, AttributesOfFoldersAreKept) {
+  TestEntry folder{.entry = {.kind = Kind::kFolder, .path = "data", .mode = 0755}};
+  folder.entry.xattrs = {{"user.origin", "here"}, {"trusted.overlay.origin", "abc"}};
+  const auto changes = Apply({folder});
+  ASSERT_TRUE(changes.ok()) << changes.status();
+  char value[16] = {};
+  EXPECT_EQ(getxattr((tree() / "data").c_str(), "user.origin", value, sizeof value), 4);
+  EXPECT_LT(getxattr((tree() / "data").c_str(), "trusted.overlay.origin", value, sizeof value), 0);
+}
+
+class JailedChangesTest : public OverlayChangesTest {
+ protected:
+  absl::StatusOr<OverlayChanges> ApplyInJail(const std::string& tar, const std::string& program = "",
+                                             OverlayLimits limits = {}) const {
+    EXPECT_TRUE(WriteFileAtomically(folder() / "changes.tar", tar).ok());
+    const std::filesystem::path bin = std::getenv("ROOTWRIGHT_BIN");
+    return ApplyChangesInJail(program.empty() ? bin / "rootwright-apply" : std::filesystem::path(program),
+                              folder() / "changes.tar", tree(), limits, Deadline::In(absl::Minutes(1)), {});
+  }
+};
+
+TEST_F(JailedChangesTest, DoesTheSameInAProcessOfItsOwn) {
+  const auto changes =
+      ApplyInJail(TarOf({{.entry = {.kind = Kind::kFile, .path = "new", .size = 5}, .content = "hello"}}));
+  ASSERT_TRUE(changes.ok()) << changes.status();
+  EXPECT_EQ(changes->written, 1);
+  EXPECT_EQ(changes->content_bytes, 5);
+  EXPECT_EQ(*ReadFile(tree() / "new"), "hello");
+}
+
+TEST_F(JailedChangesTest, ErrorsComeOutAsTheyAre) {
+  const auto outside =
+      ApplyInJail(TarOf({{.entry = {.kind = Kind::kFile, .path = "../out", .size = 1}, .content = "x"}}));
+  EXPECT_EQ(outside.status().code(), absl::StatusCode::kPermissionDenied) << outside.status();
+  EXPECT_THAT(std::string(outside.status().message()), HasSubstr("../out"));
+  const auto many = ApplyInJail(TarOf({{.entry = {.kind = Kind::kFolder, .path = "a"}},
+                                       {.entry = {.kind = Kind::kFolder, .path = "b"}}}),
+                                "", {.entries = 1});
+  EXPECT_EQ(many.status().code(), absl::StatusCode::kResourceExhausted) << many.status();
+  EXPECT_EQ(ApplyInJail("no archive").status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(JailedChangesTest, AReaderThatCrashesIsAnErrorAndNoMore) {
+  std::ofstream(folder() / "crash") << "#!/bin/sh\necho about to crash >&2\nkill -SEGV $$\n";
+  std::filesystem::permissions(folder() / "crash", std::filesystem::perms::owner_all);
+  const auto crashed = ApplyInJail("x", (folder() / "crash").string());
+  EXPECT_EQ(crashed.status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(crashed.status().message(), "apply changes: crash: signal 11: about to crash");
 }
 
 }  // namespace

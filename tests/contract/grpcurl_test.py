@@ -40,12 +40,20 @@ class Grpcurl(unittest.TestCase):
                         if name.startswith("."):
                             self.assertIn("message", self.run_grpcurl(address, "describe", name[1:]).stdout)
 
+    def assert_channelz_tells_of(self, address):
+        """The one server of the process, with the calls that it has seen."""
+        servers = self.call(address, "grpc.channelz.v1.Channelz/GetServers")["server"]
+        self.assertEqual(len(servers), 1, servers)
+        self.assertGreater(int(servers[0]["data"]["callsStarted"]), 0)
+
     def test_agent(self):
         address = self.farm.admin_address()
         self.assert_all_described(
             address,
-            ["grpc.health.v1.Health", "rootwright.v1.AgentAdminService", "grpc.reflection.v1alpha.ServerReflection"],
+            ["grpc.health.v1.Health", "rootwright.v1.AgentAdminService", "grpc.reflection.v1alpha.ServerReflection",
+             "grpc.channelz.v1.Channelz"],
         )
+        self.assert_channelz_tells_of(address)
         for part in ("", "link", "libvirt", "disk"):
             health = self.call(address, "grpc.health.v1.Health/Check", {"service": part})
             self.assertEqual(health["status"], "SERVING", part)
@@ -69,8 +77,9 @@ class Grpcurl(unittest.TestCase):
         self.assert_all_described(
             address,
             ["grpc.health.v1.Health", "rootwright.v1.AgentLinkService", "rootwright.v1.BuildService",
-             "rootwright.v1.FleetService", "grpc.reflection.v1alpha.ServerReflection"],
+             "rootwright.v1.FleetService", "grpc.reflection.v1alpha.ServerReflection", "grpc.channelz.v1.Channelz"],
         )
+        self.assert_channelz_tells_of(address)
         self.assertEqual(self.call(address, "grpc.health.v1.Health/Check")["status"], "SERVING")
         fleet, builds = "rootwright.v1.FleetService", "rootwright.v1.BuildService"
         self.assertEqual(self.call(address, f"{fleet}/ListAgents")["agents"][0]["name"], "builder-1")

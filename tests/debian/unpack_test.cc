@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-#include "debian/tree_jail.h"
+#include "archive/tree_jail.h"
 #include "tests/debian/deb_maker.h"
 
 namespace rootwright {

@@ -7,6 +7,8 @@ import unittest
 
 from farm import Farm, wait_for
 
+# How long libvirt may be away in these tests, in seconds.
+GRACE = 15
 QUICK_LINK = ("--heartbeat", "1s", "--session-timeout", "4s", "--lease", "12s")
 
 
@@ -15,7 +17,7 @@ class AgentAndMasterLive(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.farm = Farm(master_flags=QUICK_LINK)
+        cls.farm = Farm(agent_config=f"libvirt_grace {{ seconds: {GRACE} }}", master_flags=QUICK_LINK)
         cls.farm.__enter__()
         cls.addClassCleanup(lambda: cls.farm.stop())
 
@@ -67,44 +69,77 @@ class AgentAndMasterLive(unittest.TestCase):
         self.farm.start_agent("builder-1")
         self.assertEqual(self.farm.finish(build_id)["outcome"], "OUTCOME_CANCELLED")
 
-    def test_libvirtd_killed_in_mid_build(self):
-        build_id = self.start_sleeper("--wall", "60s")
-        self.farm.libvirtd.kill()
+    def libvirtd_is_back(self):
         self.farm.start_libvirtd()
-        self.farm.cli("build", "cancel", build_id)
-        build = self.farm.finish(build_id, 120)
+        # The tests after this one need it, too, also when this one fails.
         wait_for("libvirt's health", lambda: self.farm.health("libvirt") == "SERVING", 60)
-        self.assertIn(build["outcome"], ("OUTCOME_CANCELLED", "OUTCOME_INFRASTRUCTURE_ERROR"))
+
+    def test_libvirtd_killed_and_started_again_in_mid_build_is_no_trouble(self):
+        build_id = self.farm.submit_command("sh", "-c", "echo up; sleep 8; echo done")
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        self.farm.libvirtd.kill()
+        self.libvirtd_is_back()
+        build = self.farm.finish(build_id)
+        self.assertEqual((build["outcome"], build["attempt"]), ("OUTCOME_SUCCEEDED", 1), build)
+        self.assertEqual(self.farm.log(build_id, "run_command"), "up\ndone\n")
+        self.assert_nothing_left()
+
+    def test_libvirtd_away_for_longer_than_its_grace_in_mid_build(self):
+        build_id = self.start_sleeper()
+        self.farm.libvirtd.kill()
+        try:
+            wait_for("the end of the attempt", lambda: self.farm.build(build_id)["attempt"] == 2, GRACE + 60)
+            build = self.farm.build(build_id)
+            # Not given out again while libvirt is away.
+            self.assertEqual((build["state"], build.get("agent", "")), ("BUILD_STATE_QUEUED", ""), build)
+            self.assertEqual(build["infrastructureError"]["code"], "INFRASTRUCTURE_ERROR_CODE_HYPERVISOR", build)
+            self.assertIn("libvirt", build["infrastructureError"]["message"])
+            self.assertTrue(build["infrastructureError"]["transient"])
+            self.farm.cancel(build_id)
+            # Nothing waits for libvirt to come back.
+            wait_for("the machine's end", lambda: not self.farm.machines(), 40)
+        finally:
+            self.libvirtd_is_back()
         self.assert_nothing_left()
         after = self.farm.finish(self.farm.submit_command("uname", "-m"))
         self.assertEqual(after["outcome"], "OUTCOME_SUCCEEDED", after)
 
-    def test_libvirtd_stopped_makes_builds_infrastructure_errors_and_health_says_so(self):
+    def test_builds_wait_while_libvirtd_is_away_and_use_up_no_attempt(self):
         self.farm.libvirtd.end()
         try:
-            build = self.farm.finish(self.farm.submit_command("true"), 180)
-            self.assertEqual(build["outcome"], "OUTCOME_INFRASTRUCTURE_ERROR", build)
-            self.assertEqual(build["infrastructureError"]["code"], "INFRASTRUCTURE_ERROR_CODE_HYPERVISOR", build)
-            self.assertIn("libvirt", build["reason"])
+            builds = [self.farm.submit_command("true") for _ in range(2)]
+            wait_for("the agent's reason", lambda: "gave it back" in self.farm.cli("build", "show", builds[0]).stdout, 30)
+            self.assertIn("libvirt", self.farm.cli("build", "show", builds[0]).stdout)
             wait_for("health to say so", lambda: self.farm.health("libvirt") == "NOT_SERVING", 30)
             self.assertEqual((self.farm.health("link"), self.farm.health("disk")), ("SERVING", "SERVING"))
+            # After the grace nothing is offered any more.
+            wait_for("the target to go", lambda: "no agent offers target arm64" in self.farm.cli("build", "show", builds[1]).stdout, GRACE + 60)
+            self.assertEqual({self.farm.build(build_id)["state"] for build_id in builds}, {"BUILD_STATE_QUEUED"})
         finally:
-            self.farm.start_libvirtd()
-            # The tests after this one need it, too, also when this one fails.
-            wait_for("libvirt's health", lambda: self.farm.health("libvirt") == "SERVING", 60)
-        after = self.farm.finish(self.farm.submit_command("true"))
-        self.assertEqual(after["outcome"], "OUTCOME_SUCCEEDED", after)
+            self.libvirtd_is_back()
+        for build_id in builds:
+            build = self.farm.finish(build_id)
+            self.assertEqual((build["outcome"], build["attempt"]), ("OUTCOME_SUCCEEDED", 1), build)
 
     def test_cancel_in_every_step(self):
-        for step in ("prepare_image", "setup_environment", "reach_environment", "run_command", "collect_files"):
+        # Each is cancelled when it begins. With the image ready the first two are over in milliseconds, so what
+        # ends may be the boot behind them; none gets as far as the command.
+        boot = ["prepare_image", "setup_environment", "reach_environment"]
+        for step, ends in [
+            *((step, boot[boot.index(step):]) for step in boot),
+            ("run_command", ["run_command"]), ("collect_files", ["collect_files"]), ("upload_artifacts", ["upload_artifacts"]),
+        ]:
             with self.subTest(step=step):
-                build_id = self.farm.submit_command(
-                    "sh", "-c", "sleep 1; head -c 30000000 /dev/urandom >x", options=["--collect", "x"]
-                )
-                self.farm.wait_for_step(build_id, step)
-                self.assertEqual(self.farm.cli("build", "cancel", build_id).returncode, 0)
+                command = "sleep 600" if step in (*boot, "run_command") else "truncate -s 1G x"
+                build_id = self.farm.submit_command("sh", "-c", command, options=["--collect", "x"])
+                for event in self.farm.events(build_id):
+                    self.assertNotIn("buildFinished", event, f"ended before {step}: {event}")
+                    if event.get("stepStarted", {}).get("step") == step:
+                        break
+                self.farm.cancel(build_id)
                 build = self.farm.finish(build_id, 60)
-                self.assertIn(build["outcome"], ("OUTCOME_CANCELLED", "OUTCOME_SUCCEEDED"))
+                self.assertEqual((build["outcome"], build["attempt"]), ("OUTCOME_CANCELLED", 1), build)
+                self.assertIn(build["steps"][-1]["name"], ends)
                 self.assert_nothing_left()
 
     def test_target_that_nobody_offers_waits_and_says_why(self):
@@ -149,7 +184,7 @@ class InputIsAtFault(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.farm = Farm()
+        cls.farm = Farm(master_flags=["--retry-wait", "1s"])
         cls.farm.__enter__()
         cls.addClassCleanup(lambda: cls.farm.stop())
 

@@ -1,5 +1,7 @@
 // Changes as a hostile machine may send them, laid over a small tree. Whatever happens, the
 // file beside the tree stays as it is.
+#include <fcntl.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +10,7 @@
 
 #include "archive/overlay_changes.h"
 #include "base/file.h"
+#include "base/unique_fd.h"
 
 namespace {
 
@@ -30,9 +33,10 @@ class Playground {
     fs::create_directory_symlink("..", tree / "up", error);
     std::ofstream(folder_.path() / "changes.tar", std::ios::binary)
         .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+    const rootwright::UniqueFd archive(open((folder_.path() / "changes.tar").c_str(), O_RDONLY | O_CLOEXEC));
     const auto ignored = rootwright::ApplyOverlayChanges(
-        folder_.path() / "changes.tar", tree,
-        {.entries = 100, .name_bytes = 1 << 16, .content_bytes = 1 << 16}, rootwright::Deadline::Never(), {});
+        archive.get(), "changes.tar", tree, {.entries = 100, .name_bytes = 1 << 16, .content_bytes = 1 << 16},
+        rootwright::Deadline::Never(), {});
     fs::remove_all(tree, error);
     const auto secret = rootwright::ReadFile(folder_.path() / "secret");
     if (!secret.ok() || *secret != "safe") std::abort();

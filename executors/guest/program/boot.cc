@@ -66,6 +66,13 @@ std::string ReadAll(const char* path) {
   return text;
 }
 
+void WriteTo(const char* path, const std::string& text) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  const bool ok = fd >= 0 && write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (!ok) Say("write %s: %s", path, std::strerror(errno));
+  if (fd >= 0) close(fd);
+}
+
 // The value of "name=value" on the kernel's command line, else `fallback`.
 std::string KernelArgument(const std::string& name, const char* fallback) {
   const std::string line = " " + ReadAll("/proc/cmdline") + " ";
@@ -183,7 +190,11 @@ void PowerOff() {
 std::string CommandCgroup() {
   constexpr char kFolder[] = "/sys/fs/cgroup/rootwright";
   if (access("/sys/fs/cgroup/cgroup.procs", F_OK) != 0) return {};
-  return mkdir(kFolder, 0755) == 0 || errno == EEXIST ? kFolder : "";
+  WriteTo("/sys/fs/cgroup/cgroup.subtree_control", "+pids");
+  if (mkdir(kFolder, 0755) != 0 && errno != EEXIST) return {};
+  const std::string processes = KernelArgument("rootwright.processes", "");
+  if (!processes.empty()) WriteTo("/sys/fs/cgroup/rootwright/pids.max", processes);
+  return kFolder;
 }
 
 std::string Boot() {

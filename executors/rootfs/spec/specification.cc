@@ -24,6 +24,8 @@ using Kind = YamlNode::Kind;
 
 constexpr int64_t kMostBytes = 1 << 20;
 constexpr size_t kMostPackages = 4096;
+// Linux takes 128 KiB in one argument of a program.
+constexpr size_t kLongestCommand = 120'000;
 constexpr size_t kMostCommands = 1024;
 constexpr size_t kLongestName = 128;
 
@@ -271,6 +273,9 @@ class Reader {
       }
       if (absl::StripAsciiWhitespace(item.scalar).empty()) {
         Problem(item, "a command is empty");
+      } else if (item.scalar.size() > kLongestCommand) {
+        Problem(item, absl::StrCat("a command of more than ", kLongestCommand,
+                                   " bytes: put it into an overlay as a script"));
       } else {
         commands.push_back({item.scalar, item.line});
       }

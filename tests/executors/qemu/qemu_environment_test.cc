@@ -59,7 +59,8 @@ struct Machine {
   std::unique_ptr<QemuEnvironment> environment;
 
   explicit Machine(const QemuSettings& settings = TheHost().host().Settings(),
-                   const MachineImage& image = TheHost().host().image()) {
+                   const MachineImage& image = TheHost().host().image(), int processes = 4096) {
+    spec.processes = processes;
     connection = *LibvirtConnection::Create(settings.libvirt);
     auto made = QemuEnvironment::Create(spec, image, settings, DomainSpec::Accelerator::kTcg, connection);
     EXPECT_TRUE(made.ok()) << made.status();
@@ -117,6 +118,22 @@ TEST(QemuEnvironment, BlamesTheGuestThatSwitchesItselfOff) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("the guest switched the machine off"));
   EXPECT_EQ(FaultOf(status, Fault::kHost), Fault::kGuest);
+}
+
+TEST(QemuEnvironment, AForkBombMeetsTheLimitOfProcesses) {
+  Machine machine(TheHost().host().Settings(), TheHost().host().image(), 20);
+  ASSERT_TRUE(machine.environment->Reach(BootLimit(), {}).ok());
+  EnvironmentCommand bomb;
+  bomb.argv = {"/bin/sh", "-c",
+               "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1000 & done"};
+  bomb.variables = {{"PATH", "/usr/bin:/bin"}};
+  std::string said;
+  const auto result = machine.environment->Run(
+      bomb, [&](OutputStream, absl::string_view data) { absl::StrAppend(&said, data); },
+      Deadline::In(absl::Minutes(2)), {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(result->ok());
+  EXPECT_THAT(said, HasSubstr("Cannot fork"));
 }
 
 TEST(QemuEnvironment, GivesUpAGuestThatNeverAnswers) {

@@ -112,6 +112,7 @@ class NativeRootfs : public testing::Test {
     request.environment.architecture = Architecture::kAmd64;
     request.environment.work_folder = folder_->path() / id;
     request.boot_limit = absl::Seconds(60);
+    request.environment.disk_bytes = int64_t{4} << 30;
     request.source.url = (folder_->path() / "origin").string();
     request.outputs = {PackFormat::kTarZst};
     request.disabled_shortcuts = disabled;
@@ -121,7 +122,7 @@ class NativeRootfs : public testing::Test {
     host.package_cache = Variable("ROOTWRIGHT_CACHE", "/var/cache/rootwright") + "/packages";
     host.apt_mirror = kMirror;
     host.apt_keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    host.unpack_program = Variable("ROOTWRIGHT_BIN", "bin") + "/rootwright-unpack";
+    host.programs = Variable("ROOTWRIGHT_BIN", "bin");
     FakeExecutor executor;
     auto built = std::make_unique<Built>();
     absl::StatusOr<std::unique_ptr<Routine>> routine = MakeRootfsRoutine(request, host, executor);
@@ -140,9 +141,9 @@ class NativeRootfs : public testing::Test {
     if (artifacts.size() != 3) return absl::InternalError("there are not three artifacts");
     RW_ASSIGN_OR_RETURN(const std::string manifest, ReadFile(artifacts[1].path));
     built.manifest = nlohmann::json::parse(manifest);
-    RW_ASSIGN_OR_RETURN(built.packages, ReadDpkgStatus(request.environment.work_folder / "tree"));
+    RW_ASSIGN_OR_RETURN(built.packages, ReadDpkgStatus(request.environment.private_folder() / "tree"));
     RW_RETURN_IF_ERROR(routine.CleanUp(absl::ZeroDuration()));
-    if (fs::exists(request.environment.work_folder / "tree"))
+    if (fs::exists(request.environment.private_folder() / "tree"))
       return absl::InternalError("the tree is still there after the build was cleaned up");
     built.archive_sha256 = artifacts[0].sha256;
     RW_ASSIGN_OR_RETURN(built.entries, ListArchive(artifacts[0].path));

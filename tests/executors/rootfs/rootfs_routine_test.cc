@@ -29,11 +29,13 @@ class Rootfs : public testing::Test {
     request_.environment.build_id = "0123abcd";
     request_.environment.work_folder = folder_.path() / "work";
     request_.boot_limit = absl::Seconds(30);
+    request_.environment.disk_bytes = 1 << 30;
     request_.source.url = origin().string();
     request_.outputs = {PackFormat::kTarGz};
     fs::create_directories(request_.environment.work_folder);
     fs::create_directories(origin());
     host_.apt_mirror = "http://mirror.example.org/debian";
+    host_.programs = std::getenv("ROOTWRIGHT_BIN");
     Write("configuration.yml", Header("packages:\n  greeter: {}\n"));
   }
 
@@ -187,7 +189,7 @@ TEST_F(Rootfs, CleanUpKeepsArtifactsOnly) {
   ASSERT_TRUE(run_.ok()) << run_.Describe();
   ASSERT_TRUE(routine_->CleanUp(absl::ZeroDuration()).ok());
   int left = 0;
-  for (const auto& entry : fs::directory_iterator(request_.environment.work_folder)) {
+  for (const auto& entry : fs::directory_iterator(request_.environment.private_folder())) {
     EXPECT_EQ(entry.path().filename(), "artifacts");
     ++left;
   }

@@ -78,12 +78,14 @@ class ShortcutSwitches : public testing::Test {
     request.environment.build_id = "0123abcd";
     request.environment.work_folder = folder_.path() / "work";
     request.boot_limit = absl::Seconds(30);
+    request.environment.disk_bytes = int64_t{4} << 30;
     request.source.url = (folder_.path() / "origin").string();
     request.outputs = {PackFormat::kTar};
     request.disabled_shortcuts = disabled;
     fs::create_directories(request.environment.work_folder);
     RootfsHost host;
     host.apt_mirror = "http://mirror.example.org/debian";
+    host.programs = std::getenv("ROOTWRIGHT_BIN");
     FakeExecutor executor;
     absl::StatusOr<std::unique_ptr<Routine>> routine =
         MakeRootfsRoutineWith(request, host, executor, std::make_unique<RootWithWork>());

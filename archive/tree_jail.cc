@@ -1,4 +1,4 @@
-#include "debian/tree_jail.h"
+#include "archive/tree_jail.h"
 
 #include <linux/capability.h>
 #include <sched.h>
