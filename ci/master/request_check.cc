@@ -8,8 +8,10 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/architecture.h"
 #include "base/artifact_name.h"
 #include "google/rpc/error_details.pb.h"
+#include "proto/proto_architecture.h"
 
 namespace rootwright::master {
 namespace {
@@ -65,8 +67,12 @@ void CheckTarget(const v1::BuildRequest& request, Violations& violations) {
   violations.Require(target.architecture() != v1::ARCHITECTURE_UNSPECIFIED, "request.target.architecture",
                      "is required");
   violations.Require(known, "request.target.architecture", "is not an architecture that this master knows");
-  violations.Require(target.abi().size() <= 32 && AllOf(target.abi(), "_-", false), "request.target.abi",
-                     "must be at most 32 characters of [a-z0-9_-]");
+  if (const auto architecture = FromProto(target.architecture()); architecture && !target.abi().empty()) {
+    const ArchitectureNames& names = NamesOf(*architecture);
+    violations.Require(
+        target.abi() == names.abi, "request.target.abi",
+        absl::StrCat("must be absent or '", names.abi, "': no agent builds ", names.debian, " with another"));
+  }
   violations.Require(target.cpu_model().size() <= 64 && AllOf(target.cpu_model(), "_.-", true),
                      "request.target.cpu_model", "must be at most 64 characters of [A-Za-z0-9_.-]");
   violations.Require(target.platform().size() <= 64 && AllOf(target.platform(), "_-", false),
