@@ -25,7 +25,7 @@ std::vector<OptionSpec> SubmitOptions() {
   return {
       {"arch", 'a', "ARCH", "the target's architecture; required", kArchitectures},
       {"cpu", 0, "MODEL", "QEMU's name of the CPU to emulate, e.g. cortex-a57"},
-      {"abi", 0, "ABI", "calling convention, when not the usual one"},
+      {"abi", 0, "ABI", "calling convention; only the usual one of the architecture for now"},
       {"platform", 0, "NAME", "your name of the board, e.g. raspberrypi4"},
       {"isolation", 0, "KIND", "where target code runs; default auto", "auto machine container"},
       {"ref", 0, "REF", "branch, tag or commit; default the repository's HEAD"},

@@ -50,6 +50,14 @@ TEST(RequestCheck, NamesEveryWrongField) {
               ElementsAre("request.target.architecture", "request.source", "request.priority"));
 }
 
+TEST(RequestCheck, TakesTheUsualAbiOnly) {
+  EXPECT_THAT(Refused([](v1::BuildRequest& request) { request.mutable_target()->set_abi("ilp32"); }),
+              ElementsAre("request.target.abi"));
+  v1::SubmitBuildRequest usual = Rootfs();
+  usual.mutable_request()->mutable_target()->set_abi("lp64");
+  EXPECT_TRUE(CheckRequest(usual).ok());
+}
+
 TEST(RequestCheck, RefusesPathsThatLeaveTheRepository) {
   for (const char* path : {"../etc", "a/../../b", "/etc"}) {
     EXPECT_THAT(Refused([&](v1::BuildRequest& request) { request.mutable_source()->set_path(path); }),
