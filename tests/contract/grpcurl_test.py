@@ -44,7 +44,7 @@ class Grpcurl(unittest.TestCase):
         """The one server of the process, with the calls that it has seen."""
         servers = self.call(address, "grpc.channelz.v1.Channelz/GetServers")["server"]
         self.assertEqual(len(servers), 1, servers)
-        self.assertGreater(int(servers[0]["data"]["callsStarted"]), 0)
+        self.assertGreater(int(servers[0]["data"]["calls_started"]), 0)
 
     def test_agent(self):
         address = self.farm.admin_address()
