@@ -138,7 +138,9 @@ std::string Summary(const v1::ExplainPendingResponse& verdicts, const std::strin
   }
   const std::string waits = Waits(verdicts, target);
   if (!waits.empty()) {
-    return builds_before == 0 ? waits : absl::StrCat(waits, "; ", builds_before, " builds are before it");
+    if (builds_before == 0) return waits;
+    return absl::StrCat(waits, "; ", builds_before, builds_before == 1 ? " build is" : " builds are",
+                        " before it");
   }
   if (EveryAgentHas(verdicts, Kind::KIND_LABEL)) return "no agent carries all the required labels";
   for (const v1::AgentVerdict& verdict : verdicts.agents()) {

@@ -216,7 +216,7 @@ TEST_F(SessionsTest, HostThatIsNotReadyIsAskedAgainLaterForAnyBuild) {
   EXPECT_FALSE(TakeLease(*session).has_request());
   EXPECT_EQ(WhyPending(other),
             "one (offers arm64) gave it back, to be asked again in 3 s: libvirt: away; "
-            "1 builds are before it");
+            "1 build is before it");
   const v1::Lease again = LeaseAfter(Refusal::kFirstWait, session);
   EXPECT_EQ(again.build_id(), id);
   EXPECT_EQ(again.attempt(), 1);
