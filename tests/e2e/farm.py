@@ -78,6 +78,13 @@ class Program:
             self.process.wait()
             raise AssertionError(f"{self.name} did not end in {seconds} s; its log:\n{self.tail()}") from None
 
+    def own_peak_mib(self):
+        """The most memory that it has had; 0 when a sanitizer's shadow and quarantine are part of it."""
+        of = pathlib.Path(f"/proc/{self.pid}")
+        if "libasan" in (of / "maps").read_text():
+            return 0
+        return int((of / "status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
     def sanitizer_reports(self):
         """What the sanitizers' builds of our programs found, if this is one."""
         said = pathlib.Path(self.log).read_text(errors="replace")

@@ -4,7 +4,6 @@ Each time the build ends as it should and within its limits, the agent stays sma
 stays behind.
 """
 
-import pathlib
 import unittest
 
 from farm import Farm, wait_for
@@ -60,17 +59,13 @@ class HostileGuest(unittest.TestCase):
         cls.farm.__enter__()
         cls.addClassCleanup(lambda: cls.farm.stop())
 
-    def agent_peak_mib(self):
-        text = pathlib.Path(f"/proc/{self.farm.agents['builder-1'].pid}/status").read_text()
-        return int(text.split("VmHWM:")[1].split()[0]) / 1024
-
     def submit(self, script, wall):
         options = ["--wall", wall, "--log-limit", "1MiB"]
         return self.farm.submit_command("perl", "-e", TAKE + script, options=options)
 
     def assert_unharmed(self):
         wait_for("nothing left of the builds", lambda: not self.farm.leftovers(), 40)
-        self.assertLess(self.agent_peak_mib(), MOST_AGENT_MIB)
+        self.assertLess(self.farm.agents["builder-1"].own_peak_mib(), MOST_AGENT_MIB)
         after = self.farm.finish(self.farm.submit_command("true"))
         self.assertEqual(after["outcome"], "OUTCOME_SUCCEEDED", after)
 

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import hashlib
-import pathlib
 import signal
 import subprocess
 import unittest
@@ -14,11 +13,6 @@ QUICK_LINK = ("--heartbeat", "1s", "--session-timeout", "4s", "--lease", "12s")
 FLOOD_BYTES = 200_000_000
 # The peaks of master and agent over a build that prints FLOOD_BYTES while nobody reads: a third of them.
 MOST_MIB = 64
-
-
-def peak_mib(program):
-    text = pathlib.Path(f"/proc/{program.pid}/status").read_text()
-    return int(text.split("VmHWM:")[1].split()[0]) / 1024
 
 
 class Master(unittest.TestCase):
@@ -68,8 +62,8 @@ class Master(unittest.TestCase):
                 # It ends, and not by a limit, although one of its watchers stands still.
                 build = self.farm.finish(build_id, 300)
                 self.assertEqual(build["outcome"], "OUTCOME_SUCCEEDED", build)
-                self.assertLess(peak_mib(self.farm.master), MOST_MIB)
-                self.assertLess(peak_mib(self.farm.agents["builder-1"]), MOST_MIB)
+                self.assertLess(self.farm.master.own_peak_mib(), MOST_MIB)
+                self.assertLess(self.farm.agents["builder-1"].own_peak_mib(), MOST_MIB)
                 watcher.send_signal(signal.SIGCONT)
                 size = 0
                 for chunk in self.log_chunks(watcher.stdout):
