@@ -225,17 +225,11 @@ absl::Status Packer::PackContent(int fd, const TarEntry& entry) {
 }  // namespace
 
 std::map<std::string, std::string> ArchiveTools() {
-  // "libarchive 3.6.2 zlib/1.2.13 liblzma/5.4.1 … libzstd/1.5.4"
-  std::map<std::string, std::string> tools;
-  std::string earlier;
-  for (const absl::string_view word : absl::StrSplit(archive_version_details(), ' ', absl::SkipEmpty())) {
-    const std::pair<absl::string_view, absl::string_view> parts =
-        absl::StrSplit(word, absl::MaxSplits('/', 1));
-    if (parts.first == "zlib" || parts.first == "libzstd")
-      tools[std::string(parts.first)] = std::string(parts.second);
-    if (earlier == "libarchive") tools[earlier] = std::string(word);
-    earlier = std::string(word);
-  }
+  std::map<std::string, std::string> tools = {{"zlib", archive_zlib_version()},
+                                              {"libzstd", archive_libzstd_version()}};
+  // "libarchive 3.6.2"
+  const std::pair<std::string, std::string> own = absl::StrSplit(archive_version_string(), ' ');
+  tools.insert(own);
   return tools;
 }
 
