@@ -32,7 +32,7 @@ class PostInstall : public Step {
           placed.result.exit_code, placed.result.signal);
     }
     RW_ASSIGN_OR_RETURN(StepResult result,
-                        RunUserCommands(state_, context, name(), state_.specification.post_install_commands));
+                        RunUserCommands(state_, context, state_.specification.post_install_commands));
     AddUse(placed.result, result);
     return result;
   }

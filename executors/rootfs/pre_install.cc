@@ -45,7 +45,7 @@ class PreInstall : public Step {
       return absl::InternalError(absl::StrCat("make /proc and /dev in the target: ", mounted.Ending(), ": ",
                                               mounted.tail.LastLines(2)));
     }
-    return RunUserCommands(state_, context, name(), state_.specification.pre_install_commands);
+    return RunUserCommands(state_, context, state_.specification.pre_install_commands);
   }
 
   // Each package of the plan is in the tree's dpkg database, in the version that was planned.

@@ -7,7 +7,7 @@
 
 namespace rootwright {
 
-absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context, const std::string& step,
+absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context,
                                            const std::vector<SpecCommand>& commands) {
   StepResult result;
   // Not for the packages' scripts: Python would then write bytecode of another kind.
@@ -24,12 +24,13 @@ absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& cont
     AddUse(outcome.result, result);
     if (outcome.result.ok()) continue;
     const std::string last = outcome.tail.LastLines(1);
-    result.failure = absl::StrCat(step, ": the command on line ", command.line, " of ", kConfigurationFile,
+    result.failure = absl::StrCat("the command on line ", command.line, " of ", kConfigurationFile,
                                   " failed (", outcome.Ending(), ")", last.empty() ? "" : ": ", last);
     result.exit_code = outcome.result.exit_code;
     result.signal = outcome.result.signal;
     return result;
   }
+  if (done > 0) context.reporter.Progress({done, done, "running", ""});
   return result;
 }
 

@@ -11,7 +11,7 @@ namespace rootwright {
 
 // Runs the user's commands in the target, each by `sh -ec`, until one fails. The failure
 // names the command's line, how it ended and its last line of output.
-absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context, const std::string& step,
+absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context,
                                            const std::vector<SpecCommand>& commands);
 
 }  // namespace rootwright
