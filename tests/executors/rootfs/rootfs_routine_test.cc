@@ -154,8 +154,7 @@ TEST_F(Rootfs, FailingCommandEndsTheBuildWithItsExitCode) {
   Build();
   EXPECT_EQ(run_.steps.back(), "post_install");
   EXPECT_EQ(run_.result.exit_code, 9);
-  EXPECT_EQ(run_.result.failure,
-            "the command on line 5 of configuration.yml failed (exit 9): reason");
+  EXPECT_EQ(run_.result.failure, "the command on line 5 of configuration.yml failed (exit 9): reason");
   EXPECT_THAT(run_.reporter.log, HasSubstr("so far"));
   EXPECT_TRUE(routine_->artifacts().empty());
 }
