@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kArchive = 3;
 constexpr int kBadArguments = 2;
-// The largest archive that the limits let through takes some 700 MiB.
+// Enough for every archive of a real build; one that is made to need more ends with this process.
 constexpr rlim_t kMemory = rlim_t{1} << 30;
 
 absl::StatusOr<OverlayChanges> Run(const char* tree, const OverlayLimits& limits) {
