@@ -70,6 +70,17 @@ wait_for_lock() {
   flock "$1"
 }
 
+# show_progress COMMAND… : a build with Ninja: its own line on a terminal; elsewhere a line each 10 %, and all it has to say.
+show_progress() {
+  if [ -t 1 ]; then
+    NINJA_STATUS='[%f/%t] ' "$@"
+  else
+    NINJA_STATUS='[%f/%t] ' "$@" | awk -F '[][/]' '
+      !/^\[[0-9]+\/[0-9]+\] / { print; fflush(); next }
+      int(10 * $2 / $3) > tenth { tenth = int(10 * $2 / $3); printf "  %d of %d\n", $2, $3; fflush() }'
+  fi
+}
+
 jobs_for_build() {
   # gRPC's headers take 1.5 GiB a compile at the worst.
   local by_memory

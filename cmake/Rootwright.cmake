@@ -7,12 +7,16 @@ function(rootwright_library name)
   target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE rootwright_warnings ${ARG_PRIVATE})
 endfunction()
 
+# What the tests of whole farms and machines need: the programs, and the test programs that are no unit tests.
+add_custom_target(machine_tests)
+
 # rootwright_program(NAME SOURCES a.cc … LINK lib …)
 function(rootwright_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE rootwright_warnings ${ARG_LINK})
+  add_dependencies(machine_tests ${name})
 endfunction()
 
 add_custom_target(tsan_tests)
@@ -34,6 +38,9 @@ function(rootwright_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if("tsan" IN_LIST ARG_LABELS)
     add_dependencies(tsan_tests ${name})
+  endif()
+  if(NOT "unit" IN_LIST ARG_LABELS)
+    add_dependencies(machine_tests ${name})
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
