@@ -7,8 +7,11 @@ function(rootwright_library name)
   target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE rootwright_warnings ${ARG_PRIVATE})
 endfunction()
 
-# What the tests of whole farms and machines need: the programs, and the test programs that are no unit tests.
+# All that people run, and what else runs with it.
+add_custom_target(programs)
+# The programs, and the test programs that are no unit tests.
 add_custom_target(machine_tests)
+add_dependencies(machine_tests programs)
 
 # rootwright_program(NAME SOURCES a.cc … LINK lib …)
 function(rootwright_program name)
@@ -16,7 +19,7 @@ function(rootwright_program name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE rootwright_warnings ${ARG_LINK})
-  add_dependencies(machine_tests ${name})
+  add_dependencies(programs ${name})
 endfunction()
 
 add_custom_target(tsan_tests)

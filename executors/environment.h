@@ -99,8 +99,8 @@ class Environment {
   // CPU time used so far, as the host counts it; tells silent from idle.
   virtual absl::StatusOr<absl::Duration> CpuTime() = 0;
 
-  // Ends it, in order if it answers within `grace` and by force then. Nothing of it is
-  // left on the host. May be called again; the destructor calls it with no grace.
+  // Ends it, in order if it answers within `grace` and by force then. Only its files in the work folder are
+  // left, for the folder's owner to remove. May be called again; the destructor calls it with no grace.
   virtual absl::Status End(absl::Duration grace) = 0;
 
   // Ends it by force, from any thread; a call that waits returns Unavailable.

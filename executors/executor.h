@@ -47,10 +47,12 @@ struct ImageInfo {
 
 // How far something slow is: `done` of `total` (0 when not known) of `phase`, at `item`.
 struct ProgressUpdate {
+  enum class Unit { kItems, kBytes };
   int64_t done = 0;
   int64_t total = 0;
   std::string phase;
   std::string item;
+  Unit unit = Unit::kItems;
 };
 using ProgressSink = std::function<void(const ProgressUpdate&)>;
 

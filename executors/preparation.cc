@@ -81,6 +81,10 @@ class ReachEnvironment : public Step {
 
 }  // namespace
 
+absl::Status Preparation::End(absl::Duration grace) {
+  return environment != nullptr ? environment->End(grace) : absl::OkStatus();
+}
+
 void AddPreparingSteps(Preparation& preparation, std::vector<std::unique_ptr<Step>>& steps) {
   steps.push_back(std::make_unique<PrepareImage>(preparation));
   steps.push_back(std::make_unique<SetupEnvironment>(preparation));

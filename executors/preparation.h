@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "executors/executor.h"
 #include "executors/step.h"
@@ -22,6 +23,9 @@ struct Preparation {
   // Set by setup_environment, reached by reach_environment.
   std::unique_ptr<Environment> environment;
   bool reached = false;
+
+  // Ends the environment, if there is one.
+  absl::Status End(absl::Duration grace);
 };
 
 // Adds the steps prepare_image, setup_environment and reach_environment, which work on

@@ -62,7 +62,7 @@ struct StepContext {
 struct StepResult {
   int exit_code = 0;
   int signal = 0;
-  // "what failed: object: cause", set when it failed; shown to people as it is.
+  // "object: cause", set when it failed; shown to people behind the step's name.
   std::string failure;
   // One line for people on what the step came to, e.g. "9 packages asked"; may be empty.
   std::string summary;
@@ -118,8 +118,8 @@ class Routine {
   virtual Environment* environment() = 0;
   // Told after each step, for the manifest.
   virtual void StepEnded(absl::string_view step, absl::Duration wall) = 0;
-  // Ends the environment and removes what the routine made, artifacts excepted.
-  virtual absl::Status CleanUp(absl::Duration grace) = 0;
+  // Ends the environment, if there is one. Files go with the build's work folder, which is its owner's.
+  virtual absl::Status EndEnvironment(absl::Duration grace) = 0;
 };
 
 }  // namespace rootwright

@@ -56,7 +56,7 @@ absl::Status Build::Run() {
   } catch (const std::exception& error) {
     ending = Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, absl::StrCat("build: ", error.what()));
   }
-  CleanUp(ending.ok() ? kOrderlyEnd : absl::ZeroDuration());
+  EndEnvironment(ending.ok() ? kOrderlyEnd : absl::ZeroDuration());
   return Finish(ending);
 }
 
@@ -102,15 +102,17 @@ void Build::Enter(v1::BuildState state) {
   writer_.EnterState(state);
 }
 
-void Build::CleanUp(absl::Duration grace) {
+void Build::EndEnvironment(absl::Duration grace) {
   watchdog_.SetEnvironment(nullptr);
-  if (routine_ != nullptr) {
-    if (const absl::Status status = routine_->CleanUp(grace); !status.ok()) {
-      spdlog::warn("build {}: clean up: {}", lease().build_id(), std::string(status.message()));
-      writer_.Warn(absl::StrCat("clean up: ", status.message()));
-    }
-    routine_.reset();
+  if (routine_ == nullptr) return;
+  if (const absl::Status status = routine_->EndEnvironment(grace); !status.ok()) {
+    spdlog::warn("build {}: end its environment: {}", lease().build_id(), std::string(status.message()));
+    writer_.Warn(absl::StrCat("end the environment: ", status.message()));
   }
+  routine_.reset();
+}
+
+void Build::RemoveFiles() {
   if (!plan_.ok()) return;
   std::error_code error;
   std::filesystem::remove_all(plan_->environment().work_folder, error);

@@ -32,8 +32,11 @@ class Build {
   Build(std::shared_ptr<BuildJournal> journal, absl::StatusOr<PlannedBuild> plan, const Host& host);
 
   // Returns when BuildFinished is in the journal, or the journal cannot even take that: the error then.
-  // Everything that the build made on this host is gone by then.
+  // The environment is gone by then; RemoveFiles is the caller's next call.
   absl::Status Run();
+  // Removes all that the build made on this host. A large tree takes its time, for which nobody who follows
+  // waits.
+  void RemoveFiles();
 
   // Asks it to end that way; the first one to ask decides.
   void End(Ending ending) { watchdog_.End(std::move(ending)); }
@@ -47,7 +50,7 @@ class Build {
   Ending Prepare();
   Ending RunSteps();
   void Enter(v1::BuildState state);
-  void CleanUp(absl::Duration grace);
+  void EndEnvironment(absl::Duration grace);
   absl::Status Finish(const Ending& ending);
 
   const std::shared_ptr<BuildJournal> journal_;

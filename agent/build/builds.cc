@@ -102,6 +102,9 @@ void Builds::Run(Running& running) {
   if (const absl::Status status = running.build.Run(); !status.ok()) {
     spdlog::error("build {}: {}", running.journal->lease().build_id(), std::string(status.message()));
   }
+  // The master hears of the end while the files go; the slot is free when their room is.
+  doorbell_.Ring();
+  running.build.RemoveFiles();
   bool discard;
   {
     MutexLock lock(mutex_);
@@ -133,7 +136,7 @@ void Builds::Sweep() {
 std::shared_ptr<Builds::Running> Builds::FindRunning(absl::string_view lease_id) const {
   MutexLock lock(mutex_);
   const auto found = running_.find(std::string(lease_id));
-  return found == running_.end() || found->second->ended ? nullptr : found->second;
+  return found == running_.end() || !found->second->goes_on() ? nullptr : found->second;
 }
 
 void Builds::End(absl::string_view lease_id, Ending ending) {
@@ -220,7 +223,7 @@ absl::Status Builds::CancelBuild(absl::string_view build_id, absl::string_view r
     MutexLock lock(mutex_);
     for (const auto& [id, running] : running_) {
       const std::string& candidate = running->journal->lease().build_id();
-      if (running->ended || build_id.empty() || !absl::StartsWith(candidate, build_id)) continue;
+      if (!running->goes_on() || build_id.empty() || !absl::StartsWith(candidate, build_id)) continue;
       if (found != nullptr) {
         return absl::NotFoundError(
             absl::StrCat("cancel: build ", build_id, ": more than one begins like that"));

@@ -65,8 +65,12 @@ class Builds : public LeaseHolder {
     Build build;
     std::unique_ptr<Slots::Slot> slot;
     bool discard = false;
+    // Its end is in the journal and its files are gone.
     bool ended = false;
     std::jthread thread;
+
+    // Until its end is in the journal.
+    bool goes_on() const { return build.state() != v1::BUILD_STATE_FINISHED && !ended; }
   };
 
   BuildPolicy Policy() const;

@@ -27,7 +27,9 @@ class UploadArtifacts : public Step {
       bytes += file.size_bytes;
     }
     if (routine_.artifacts().empty()) return StepResult::Done("nothing to give back");
-    return StepResult::Done(absl::StrCat(routine_.artifacts().size(), " files, ", SizeText(bytes)));
+    return StepResult::Done(absl::StrCat(routine_.artifacts().size(),
+                                         routine_.artifacts().size() == 1 ? " file, " : " files, ",
+                                         SizeText(bytes)));
   }
 
  private:

@@ -66,7 +66,7 @@ class ChunkReader {
       done += static_cast<size_t>(got);
     }
     offset_ += static_cast<int64_t>(data->size());
-    progress_({.done = offset_, .total = artifact_.size_bytes, .phase = "uploading", .item = artifact_.name});
+    progress_({offset_, artifact_.size_bytes, "uploading", artifact_.name, ProgressUpdate::Unit::kBytes});
     return chunk;
   }
 

@@ -163,7 +163,7 @@ class Parser {
       if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
         return Wrong(absl::StrCat("'--", option.name, "' cannot be '", value, "'",
                                   DidYouMean(value, choices, ""),
-                                  " It is one of: ", absl::StrJoin(choices, ", ")));
+                                  "; it is one of: ", absl::StrJoin(choices, ", ")));
       }
     }
     values.push_back(value);
@@ -183,9 +183,10 @@ class Parser {
     if (result_.operands.empty())
       return absl::InvalidArgumentError("no command given (rootwright help lists them)");
     std::vector<std::string> group;
-    std::vector<std::string> all;
+    std::vector<std::string> all, groups;
     for (const CommandSpec& command : commands_) {
       all.emplace_back(command.words);
+      groups.push_back(all.back().substr(0, all.back().find(' ')));
       if (absl::StartsWith(command.words, result_.operands[0] + " ")) group.emplace_back(command.words);
     }
     const size_t count = std::min<size_t>(2, result_.operands.size());
@@ -196,6 +197,7 @@ class Parser {
           absl::StrCat("'", words, "' needs one more word: ", absl::StrJoin(group, ", ")));
     }
     std::string hint = DidYouMean(words, group.empty() ? all : group, "");
+    if (hint.empty()) hint = DidYouMean(result_.operands[0], groups, "");
     if (hint.empty() && !group.empty()) hint = absl::StrCat("; there are: ", absl::StrJoin(group, ", "));
     return absl::InvalidArgumentError(
         absl::StrCat("unknown command '", words, "'", hint, " (rootwright help lists them)"));

@@ -39,8 +39,14 @@ std::string TitleOf(const v1::Build& build) {
 }
 
 std::string ProgressText(const v1::StepProgress& progress) {
+  const bool bytes = progress.unit() == v1::PROGRESS_UNIT_BYTES;
+  const auto text = [&](int64_t amount) { return bytes ? SizeText(amount) : absl::StrCat(amount); };
   std::string count;
-  if (progress.total() > 0) count = absl::StrCat(progress.done(), " of ", progress.total());
+  if (progress.total() > 0) {
+    count = absl::StrCat(text(progress.done()), " of ", text(progress.total()));
+  } else if (progress.done() > 0) {
+    count = text(progress.done());
+  }
   std::vector<std::string> parts = {
       absl::StrJoin({progress.phase(), count}, progress.phase().empty() || count.empty() ? "" : " "),
       progress.item()};
@@ -176,8 +182,6 @@ Line BuildView::StepLine(const Step& step, absl::Time now) const {
   line.To(kTimeEnd - static_cast<int>(time.size())).Add(time);
   std::string note = running ? ProgressText(step.progress) : "";
   if (note.empty()) note = Printable(step.note);
-  if (note.empty() && step.progress.total() > 0)
-    note = absl::StrCat(step.progress.done(), " of ", step.progress.total());
   if (!note.empty())
     line.Add("   ").Add(note, step.state == v1::STEP_STATE_FAILED ? Tone::kBad : Tone::kPlain);
   return line;

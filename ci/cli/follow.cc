@@ -45,8 +45,10 @@ class Follower {
       refresh_at = presenter_.Refresh(std::chrono::steady_clock::now());
       if (terminated_ || presses_ > 2 || detach_at_.Passed()) {
         presenter_.Refresh(Instant::max());
+        const std::string& id = options_.stream.build_id;
         return absl::CancelledError(
-            absl::StrCat("detached; the build goes on: rootwright build watch ", options_.stream.build_id));
+            presses_ == 1 ? absl::StrCat("build ", id, " goes on without being followed")
+                          : absl::StrCat("detached, the build goes on: rootwright build watch ", id));
       }
     }
   }
@@ -65,6 +67,7 @@ class Follower {
 
   void OnPress(int presses) {
     presses_ = presses;
+    if (terminated_) return;
     const std::string& id = options_.stream.build_id;
     if (presses == 1) {
       detach_at_ = Deadline::In(options_.second_press_within);

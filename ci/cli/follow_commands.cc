@@ -1,6 +1,9 @@
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "base/size_text.h"
 #include "base/status.h"
 #include "base/subprocess.h"
@@ -26,6 +29,15 @@ absl::StatusOr<absl::Duration> ReconnectTime(const Session& session) {
 // One folder for each build, so that a second build does not write over the first.
 std::filesystem::path FolderOfBuild(const Session& session, const std::string& build_id) {
   return std::filesystem::path(session.arguments.Get("output", "./out")) / build_id;
+}
+
+// The default folder lies where the user is, maybe in a repository of specifications: it keeps itself out of
+// that.
+absl::Status MakeDefaultOutput(const Session& session) {
+  std::error_code error;
+  if (session.arguments.Has("output") || std::filesystem::exists("out", error)) return absl::OkStatus();
+  RW_RETURN_IF_ERROR(MakeFolders("out"));
+  return WriteFileAtomically("out/.gitignore", "*\n");
 }
 
 // The end of the failing step's log; nothing when that cannot be had.
@@ -71,6 +83,7 @@ absl::StatusOr<ExitCode> FollowToTheEnd(Session& session, BuildClient& client, I
   ending.log_tail = FailureTail(client, ending.build);
   interrupts.SetHandler(nullptr);  // from here on Ctrl-C simply leaves
   if (fetch == Fetch::kArtifacts && ending.build.outcome() == v1::OUTCOME_SUCCEEDED) {
+    RW_RETURN_IF_ERROR(MakeDefaultOutput(session));
     DownloadOptions download{ending.build.id(), FolderOfBuild(session, ending.build.id()),
                              options.stream.reconnect_for};
     for (const v1::Artifact& artifact : ending.build.artifacts()) {
@@ -147,6 +160,7 @@ absl::StatusOr<ExitCode> ArtifactGet(Session& session) {
                                        bytes == artifact.size_bytes() ? "\r\x1b[K" : ""));
     };
   }
+  RW_RETURN_IF_ERROR(MakeDefaultOutput(session));
   const std::string wanted = session.arguments.Operand(1);
   int fetched = 0;
   for (const v1::Artifact& artifact : list.artifacts()) {

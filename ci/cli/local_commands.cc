@@ -60,6 +60,11 @@ absl::StatusOr<ExitCode> SpecCheck(Session& session) {
   const size_t count = parsed.problems.size();
   if (session.json) {
     for (const SpecProblem& problem : parsed.problems) session.out.Write(ProblemJson(problem));
+    if (parsed.ok()) {
+      nlohmann::ordered_json good;
+      good["packages"] = parsed.specification.packages.size();
+      session.out.Write(good.dump() + "\n");
+    }
   } else if (parsed.ok()) {
     session.out.Write(absl::StrCat("This specification is good: ", parsed.specification.packages.size(),
                                    " packages asked.\n"));
@@ -90,7 +95,8 @@ absl::StatusOr<ExitCode> Doctor(Session& session) {
                                                   Printable(result->error_output.substr(0, 2000))));
   }
   if (session.json) {
-    session.out.Write(absl::EndsWith(result->output, "\n") ? result->output : result->output + "\n");
+    // One line, as from every other command.
+    session.out.Write(nlohmann::ordered_json::parse(result->output).dump() + "\n");
   } else {
     session.out.Write(HostReportLines(*report));
   }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <utility>
@@ -78,6 +79,9 @@ ExitCode RunCommandLine(const CommandLine& line, int out_fd, int error_fd, const
   Screen out(out_fd, ColourFor(out_fd, colours));
   Screen error(error_fd, ColourFor(error_fd, colours));
   if (!arguments.ok()) {
+    // The words could not be read; `--json` among them still says for whom the answer is.
+    const auto end = std::find(line.words.begin(), line.words.end(), "--");
+    if (std::find(line.words.begin(), end, "--json") != end) out.Write(JsonErrorLine(arguments.status()));
     error.Write(ErrorText(arguments.status()));
     return ExitCodeOf(arguments.status());
   }

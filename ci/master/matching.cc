@@ -134,7 +134,7 @@ std::string Summary(const v1::ExplainPendingResponse& verdicts, const std::strin
   if (verdicts.agents().empty()) return "no agent has registered with this master yet";
   if (EveryAgentHas(verdicts, Kind::KIND_TARGET)) return absl::StrCat("no agent offers target ", target);
   for (const v1::AgentVerdict& verdict : verdicts.agents()) {
-    if (verdict.reasons().empty()) return absl::StrCat("is about to start on ", verdict.agent());
+    if (verdict.reasons().empty()) return absl::StrCat(verdict.agent(), " is about to take it");
   }
   const std::string waits = Waits(verdicts, target);
   if (!waits.empty()) {

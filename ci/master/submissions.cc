@@ -246,8 +246,9 @@ absl::StatusOr<Submissions::StepLog> Submissions::FindLog(const std::string& ful
       if (summary.name() != step) continue;
       return StepLog{build.attempt(), summary.log_bytes(), summary.state() == v1::STEP_STATE_RUNNING};
     }
-    return absl::NotFoundError(
-        absl::StrCat("read log: build ", full_id, ": step '", step, "' has not started"));
+    return absl::NotFoundError(absl::StrCat("read log: build ", full_id, ": it ",
+                                            build.state() == v1::BUILD_STATE_FINISHED ? "had" : "has started",
+                                            " no step '", step, "'"));
   };
   {
     Turn turn(farm_);

@@ -44,15 +44,14 @@ class CollectFiles : public Step {
     const std::string name = std::filesystem::path(path).filename().string();
     for (const ArtifactFile& other : state_.artifacts) {
       if (other.name == name) {
-        return StepResult::Failed(
-            absl::StrCat("collect files: ", wanted, ": another file is called ", name, ", too"));
+        return StepResult::Failed(absl::StrCat(wanted, ": another file is called ", name, ", too"));
       }
     }
     ArtifactFile artifact{name, state_.artifact_folder() / name, 0, "", "application/octet-stream"};
     const int64_t most = state_.request.environment.disk_bytes;
     const absl::Status taken = TakeOut(path, most, context, artifact);
     const auto fail = [&](absl::string_view why) {
-      return StepResult::Failed(absl::StrCat("collect files: ", wanted, ": ", why));
+      return StepResult::Failed(absl::StrCat(wanted, ": ", why));
     };
     if (absl::IsNotFound(taken)) return fail("the command did not make it");
     if (absl::IsInvalidArgument(taken)) return fail("not a file");
@@ -76,7 +75,7 @@ class CollectFiles : public Step {
           digest.Update(piece);
           artifact.size_bytes += static_cast<int64_t>(piece.size());
           context.reporter.Progress(
-              {artifact.size_bytes >> 20, 0, "copying", absl::StrCat(artifact.name, ", MiB")});
+              {artifact.size_bytes, 0, "copying", artifact.name, ProgressUpdate::Unit::kBytes});
           return WithFault(WriteAll(file.get(), piece, artifact.path), Fault::kHost);
         },
         context.deadline, context.stop));

@@ -1,13 +1,7 @@
 #include "executors/command/command_routine.h"
 
-#include <system_error>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "base/file.h"
-#include "base/sha256.h"
-#include "base/status.h"
 #include "executors/command/command_steps.h"
 #include "executors/preparation.h"
 
@@ -27,8 +21,6 @@ class CommandRoutine : public Routine {
     if (!request.collect.empty()) steps_.push_back(MakeCollectFiles(state_));
   }
 
-  ~CommandRoutine() override { CleanUp(absl::ZeroDuration()).IgnoreError(); }
-
   const std::vector<std::unique_ptr<Step>>& steps() const override { return steps_; }
   int preparing_steps() const override { return preparing_steps_; }
   int collecting_steps() const override { return state_.request.collect.empty() ? 0 : 1; }
@@ -37,14 +29,7 @@ class CommandRoutine : public Routine {
   // A command's result has no manifest.
   void StepEnded(absl::string_view, absl::Duration) override {}
 
-  absl::Status CleanUp(absl::Duration grace) override {
-    absl::Status status;
-    if (state_.preparation.environment != nullptr) status = state_.preparation.environment->End(grace);
-    std::error_code error;
-    std::filesystem::remove_all(state_.source_folder(), error);
-    if (error && status.ok()) status = ErrnoStatus(error.value(), "remove", state_.source_folder().string());
-    return status;
-  }
+  absl::Status EndEnvironment(absl::Duration grace) override { return state_.preparation.End(grace); }
 
  private:
   CommandState state_;

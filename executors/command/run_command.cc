@@ -45,7 +45,7 @@ class RunCommand : public Step {
     result.exit_code = ran.exit_code;
     result.signal = ran.signal;
     if (!ran.ok()) {
-      result.failure = absl::StrCat("run command: ", command.argv.front(), ": ",
+      result.failure = absl::StrCat(command.argv.front(), ": ",
                                     ran.signal != 0 ? absl::StrCat("ended by signal ", ran.signal)
                                                     : absl::StrCat("exit ", ran.exit_code));
     }

@@ -96,22 +96,6 @@ absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage&
   return absl::OkStatus();
 }
 
-absl::Status MachineFiles::Remove() {
-  absl::Status status;
-  std::vector<std::filesystem::path> paths = {kernel(),    initrd(),   root_disk(),
-                                              tree_disk(), out_disk(), socket()};
-  std::error_code error;
-  // virtlogd keeps old consoles beside the present one.
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
-    if (entry.path().filename().string().rfind("console.log", 0) == 0) paths.push_back(entry.path());
-  }
-  for (const std::filesystem::path& path : paths) {
-    if (unlink(path.c_str()) != 0 && errno != ENOENT)
-      status.Update(ErrnoStatus(errno, "remove", path.string()));
-  }
-  return status;
-}
-
 std::string MachineFiles::ConsoleTail() const {
   const UniqueFd fd(open(console().c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return "  (no console)";

@@ -30,9 +30,6 @@ class MachineFiles {
   // socket or a folder above it keeps QEMU's user out.
   absl::Status Make(const EnvironmentSpec& spec, const MachineImage& image, Deadline deadline);
 
-  // Whatever of them is there.
-  absl::Status Remove();
-
   // The last lines of the console, each with two spaces before it, made printable, 2 KiB at
   // most; says so when there are none.
   std::string ConsoleTail() const;

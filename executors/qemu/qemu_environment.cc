@@ -98,10 +98,7 @@ absl::StatusOr<std::unique_ptr<QemuEnvironment>> QemuEnvironment::Create(
     DomainSpec::Accelerator accelerator, std::shared_ptr<LibvirtConnection> connection) {
   RW_RETURN_IF_ERROR(CheckSpec(spec));
   MachineFiles files(spec.work_folder);
-  if (absl::Status made = files.Make(spec, image, Deadline::In(absl::Minutes(1))); !made.ok()) {
-    files.Remove().IgnoreError();
-    return made;
-  }
+  RW_RETURN_IF_ERROR(files.Make(spec, image, Deadline::In(absl::Minutes(1))));
   return std::unique_ptr<QemuEnvironment>(new QemuEnvironment(
       DomainFor(spec, settings, accelerator, files, image), files, spec.disk_bytes, std::move(connection)));
 }
@@ -325,7 +322,6 @@ absl::Status QemuEnvironment::End(absl::Duration grace) {
                        channel->Shutdown(deadline, watch_.ended()).ok() && watch_.AwaitStopped(deadline);
   if (channel != nullptr) channel->Close();
   if (started && !orderly) RW_RETURN_IF_ERROR(Annotate(Destroy(), "end"));
-  RW_RETURN_IF_ERROR(files_.Remove());
   MutexLock lock(mutex_);
   phase_ = Phase::kEnded;
   return absl::OkStatus();
@@ -337,7 +333,7 @@ void QemuEnvironment::Kill() {
   {
     MutexLock lock(mutex_);
     if (phase_ != Phase::kStarted) {
-      // It will not start any more; End removes the files.
+      // It will not start any more.
       return;
     }
     channel = channel_;

@@ -72,7 +72,7 @@ class CleanUp : public Step {
     AddUse(outcome.result, result);
     if (outcome.result.ok()) return result;
     // The target's own shell and rm did that; what they are the specification decides.
-    return StepResult::Failed(absl::StrCat("clean_up: ", outcome.Ending(), ": ", outcome.tail.LastLines(2)),
+    return StepResult::Failed(absl::StrCat(outcome.Ending(), ": ", outcome.tail.LastLines(2)),
                               outcome.result.exit_code, outcome.result.signal);
   }
 

@@ -2,8 +2,10 @@
 #include <map>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "archive/pack.h"
 #include "base/file.h"
 #include "base/sha256.h"
@@ -73,8 +75,10 @@ class PackRootfs : public Step {
     RW_RETURN_IF_ERROR(packages.status());
     for (const PackFormat format : state_.request.outputs) RW_RETURN_IF_ERROR(PackOne(format, context));
     std::string sums;
+    std::vector<std::string> archives;
     for (const ArtifactFile& archive : state_.artifacts) {
       absl::StrAppend(&sums, archive.sha256, "  ", archive.name, "\n");
+      archives.push_back(absl::StrCat(archive.name, " ", SizeText(archive.size_bytes)));
     }
     const std::map<std::string, std::string> tools =
         ToolVersions(*state_.preparation.environment, context.deadline, context.stop);
@@ -83,8 +87,7 @@ class PackRootfs : public Step {
     absl::StrAppend(&sums, state_.artifacts.back().sha256, "  manifest.json\n");
     RW_RETURN_IF_ERROR(AddText("SHA256SUMS", sums, "text/plain"));
     context.reporter.Log(OutputStream::kStdout, sums);
-    const ArtifactFile& first = state_.artifacts.front();
-    return StepResult::Done(absl::StrCat(first.name, ", ", SizeText(first.size_bytes)));
+    return StepResult::Done(absl::StrJoin(archives, ", "));
   }
 
   absl::Status PackOne(PackFormat format, StepContext& context) {
@@ -97,7 +100,7 @@ class PackRootfs : public Step {
     artifact.media_type = names.media_type;
     artifact.path = state_.paths.artifacts() / names.name;
     const PackProgress progress = [&](int64_t bytes, absl::string_view) {
-      context.reporter.Progress({bytes >> 20, 0, "packing", absl::StrCat(names.name, ", MiB")});
+      context.reporter.Progress({bytes, 0, "packing", names.name, ProgressUpdate::Unit::kBytes});
     };
     RW_ASSIGN_OR_RETURN(const PackResult packed, PackTree(state_.paths.tree(), artifact.path, options,
                                                           progress, context.deadline, context.stop));

@@ -1,12 +1,10 @@
 #include "executors/rootfs/rootfs_routine.h"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/status.h"
 #include "executors/rootfs/rootfs_routine_with.h"
 #include "executors/rootfs/rootfs_state.h"
 #include "executors/rootfs/rootfs_steps.h"
@@ -32,8 +30,6 @@ class RootfsRoutine : public Routine {
     steps_.push_back(MakePackRootfs(state_));
   }
 
-  ~RootfsRoutine() override { CleanUp(absl::ZeroDuration()).IgnoreError(); }
-
   const std::vector<std::unique_ptr<Step>>& steps() const override { return steps_; }
   int preparing_steps() const override { return preparing_steps_; }
   int collecting_steps() const override { return 2; }
@@ -44,17 +40,7 @@ class RootfsRoutine : public Routine {
     state_.step_times.emplace_back(std::string(step), wall);
   }
 
-  absl::Status CleanUp(absl::Duration grace) override {
-    absl::Status status;
-    if (state_.preparation.environment != nullptr) status = state_.preparation.environment->End(grace);
-    for (const std::filesystem::path& path :
-         {state_.paths.source(), state_.paths.tree(), state_.paths.changes()}) {
-      std::error_code error;
-      std::filesystem::remove_all(path, error);
-      if (error && status.ok()) status = ErrnoStatus(error.value(), "remove", path.string());
-    }
-    return status;
-  }
+  absl::Status EndEnvironment(absl::Duration grace) override { return state_.preparation.End(grace); }
 
  private:
   RootfsState state_;

@@ -39,6 +39,8 @@ class BuildTest : public testing::Test {
   v1::BuildFinished Run() { return Run(*Make()); }
   v1::BuildFinished Run(Build& build) {
     EXPECT_TRUE(build.Run().ok());
+    EXPECT_EQ(build.state(), v1::BUILD_STATE_FINISHED) << "who follows must not wait for the files to go";
+    build.RemoveFiles();
     EXPECT_FALSE(std::filesystem::exists(paths_.work("7f3a", 1)));
     const auto events = Events();
     EXPECT_TRUE(events.back().has_build_finished());
@@ -84,7 +86,7 @@ TEST_F(BuildTest, SucceedsThroughAllStates) {
   EXPECT_THAT(steps, ElementsAre("prepare_image", "setup_environment", "run_command", "collect_files",
                                  "upload_artifacts"));
   EXPECT_THAT(publisher_.published, ElementsAre("a.txt"));
-  EXPECT_EQ(fake_.cleaned_up, 1);
+  EXPECT_EQ(fake_.environment_ended, 1);
 }
 
 TEST_F(BuildTest, FailedCommandIsTheUsersFailureAndEndsTheSteps) {
@@ -97,7 +99,7 @@ TEST_F(BuildTest, FailedCommandIsTheUsersFailureAndEndsTheSteps) {
   EXPECT_EQ(steps.back().step(), "run_command");
   EXPECT_EQ(steps.back().exit_code(), 3);
   EXPECT_EQ(steps.back().state(), v1::STEP_STATE_FAILED);
-  EXPECT_EQ(fake_.cleaned_up, 1);
+  EXPECT_EQ(fake_.environment_ended, 1);
 }
 
 TEST_F(BuildTest, ErrorStatusIsAnInfrastructureErrorOfWhoeverIsAtFault) {

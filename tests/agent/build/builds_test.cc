@@ -30,6 +30,13 @@ class BuildsTest : public testing::Test {
       doorbell_.Wait(rings, Deadline::Never(), {});
     }
   }
+  void WaitUntilNothingRuns() {
+    for (;;) {
+      const uint64_t rings = doorbell_.rings();
+      if (builds_.running() == 0) return;
+      doorbell_.Wait(rings, Deadline::Never(), {});
+    }
+  }
   void WaitUntilForgotten(const std::string& build_id) {
     for (;;) {
       const uint64_t rings = doorbell_.rings();
@@ -118,8 +125,9 @@ TEST_F(BuildsTest, RefusesAnAttemptWhileAnEarlierOneIsStillEnding) {
 
 TEST_F(BuildsTest, EndedBuildGivesItsSlotBackAndKeepsItsJournal) {
   ASSERT_TRUE(builds_.Take(LeaseOf("a")).ok());
-  WaitUntilEnded("a/1");
+  WaitUntilNothingRuns();
   EXPECT_EQ(builds_.room().free_slots, 1);
+  EXPECT_FALSE(std::filesystem::exists(paths_.work("a", 1)));
   ASSERT_NE(journals_->Find("a"), nullptr);
   EXPECT_TRUE(journals_->Find("a")->finished());
 }

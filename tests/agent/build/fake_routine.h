@@ -130,7 +130,7 @@ struct FakeBuild {
   std::vector<ArtifactFile> artifacts;
   FakeEnvironment environment;
   absl::Status make_status;
-  std::atomic<int> cleaned_up{0};
+  std::atomic<int> environment_ended{0};
 
   // The step of that name does this instead.
   void Do(const std::string& name, FakeStep::Body body) {
@@ -152,8 +152,8 @@ class FakeRoutine : public Routine {
   const std::vector<ArtifactFile>& artifacts() const override { return build_.artifacts; }
   Environment* environment() override { return &build_.environment; }
   void StepEnded(absl::string_view, absl::Duration) override {}
-  absl::Status CleanUp(absl::Duration) override {
-    ++build_.cleaned_up;
+  absl::Status EndEnvironment(absl::Duration) override {
+    ++build_.environment_ended;
     return absl::OkStatus();
   }
 

@@ -101,7 +101,7 @@ TEST_F(Command, MissingFileIsNamedAndNothingIsReturned) {
 TEST_F(Command, FileBeyondTheDiskLimitIsNamedAndNothingIsReturned) {
   request_.collect = {"here", "large"};
   Build("echo 1 > here; head -c 1048577 /dev/zero > large");
-  EXPECT_EQ(run_.result.failure, "collect files: large: larger than the build's disk limit of 1.0 MiB");
+  EXPECT_EQ(run_.result.failure, "large: larger than the build's disk limit of 1.0 MiB");
   EXPECT_TRUE(routine_->artifacts().empty());
   EXPECT_FALSE(fs::exists(request_.environment.private_folder() / "artifacts"));
 }

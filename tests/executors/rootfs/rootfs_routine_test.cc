@@ -183,18 +183,6 @@ TEST_F(Rootfs, HostKeysOfTheBuildAreRemovedAndThoseOfAnOverlayKept) {
   EXPECT_EQ(run_.reporter.warnings.size(), 1U);
 }
 
-TEST_F(Rootfs, CleanUpKeepsArtifactsOnly) {
-  Build();
-  ASSERT_TRUE(run_.ok()) << run_.Describe();
-  ASSERT_TRUE(routine_->CleanUp(absl::ZeroDuration()).ok());
-  int left = 0;
-  for (const auto& entry : fs::directory_iterator(request_.environment.private_folder())) {
-    EXPECT_EQ(entry.path().filename(), "artifacts");
-    ++left;
-  }
-  EXPECT_EQ(left, 1);
-}
-
 TEST_F(Rootfs, UnknownShortcutIsRefused) {
   request_.disabled_shortcuts = {"ssh-host-key"};
   const absl::StatusOr<std::unique_ptr<Routine>> routine =
