@@ -63,8 +63,11 @@ std::string ResourceText(const v1::Build& build) {
 
 // "failed in install_packages: …"
 std::string WhatHappened(const v1::Build& build) {
-  const std::string reason = build.reason().empty() ? "" : absl::StrCat(": ", Printable(build.reason()));
   const v1::StepSummary* failed = FailedStep(build);
+  // A step's own reason does not name the step; where the step is named, that is enough.
+  const bool own = build.outcome() == v1::OUTCOME_FAILED && failed != nullptr && !failed->reason().empty();
+  const std::string& why = own ? failed->reason() : build.reason();
+  const std::string reason = why.empty() ? "" : absl::StrCat(": ", Printable(why));
   const std::string where = failed == nullptr ? "" : absl::StrCat(" in ", Printable(failed->name()));
   switch (build.outcome()) {
     case v1::OUTCOME_SUCCEEDED:

@@ -60,7 +60,7 @@ class InstallPackages : public Step {
     AddUse(outcome.result, result);
     if (!outcome.result.ok()) {
       Fail(result, outcome, outcome.result.exit_code,
-           absl::StrCat("install_packages: dpkg --audit finds problems: ", outcome.tail.LastLines(3)));
+           absl::StrCat("dpkg --audit finds problems: ", outcome.tail.LastLines(3)));
     }
     return result;
   }
@@ -118,8 +118,8 @@ class InstallPackages : public Step {
     if (outcome.result.ok()) return absl::OkStatus();
     code = outcome.result.exit_code;
     Fail(result, outcome, code,
-         absl::StrCat("install_packages: ", package, ": its pre-installation script failed (",
-                      outcome.Ending(), "): ", outcome.tail.LastLines(3)));
+         absl::StrCat(package, ": its pre-installation script failed (", outcome.Ending(),
+                      "): ", outcome.tail.LastLines(3)));
     return absl::OkStatus();
   }
 
@@ -143,15 +143,14 @@ class InstallPackages : public Step {
       const DpkgStatus::Failure& failure = *status.failure();
       const bool dependency = absl::StrContains(failure.why, "dependency problems");
       Fail(result, outcome, failure.exit_code,
-           absl::StrCat("install_packages: ", failure.package, ": ",
+           absl::StrCat(failure.package, ": ",
                         dependency ? failure.why
                                    : absl::StrCat("its post-installation script failed (exit ",
                                                   failure.exit_code, ")"),
                         failed_output.empty() ? "" : ": ", failed_output));
     } else {
       Fail(result, outcome, outcome.result.exit_code,
-           absl::StrCat("install_packages: dpkg --configure failed (", outcome.Ending(),
-                        "): ", outcome.tail.LastLines(3)));
+           absl::StrCat("dpkg --configure failed (", outcome.Ending(), "): ", outcome.tail.LastLines(3)));
     }
     return absl::OkStatus();
   }

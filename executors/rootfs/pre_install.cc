@@ -56,7 +56,7 @@ class PreInstall : public Step {
     for (const DebianPackage& package : state_.plan.packages) {
       if (versions[package.name] == package.version) continue;
       return absl::InternalError(
-          absl::StrCat("pre install: ", package.name, " ", package.version, ": is not unpacked in the tree"));
+          absl::StrCat(package.name, " ", package.version, ": is not unpacked in the tree"));
     }
     return StepResult{};
   }

@@ -42,7 +42,7 @@ TEST(BuildView, ShowsReasonOfFailedStepAndNothingToCome) {
   Story story = Story::Install();
   story.Event(
       "step_finished { step: 'install_packages' state: STEP_STATE_FAILED exit_code: 1 wall { seconds: 94 } "
-      "reason: 'install packages: greeter: exit 1' }");
+      "reason: 'greeter: exit 1' }");
   ExpectGolden("view_failed.txt", Picture(story));
 }
 

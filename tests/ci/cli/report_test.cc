@@ -24,7 +24,7 @@ constexpr const char* kSucceeded =
 constexpr const char* kFailed =
     "outcome: OUTCOME_FAILED reason: 'app-misc/greeter-2.0 did not compile (exit 1)' "
     "steps { name: 'install_packages' state: STEP_STATE_FAILED wall { seconds: 80 } exit_code: 1 reason: "
-    "'did not compile' }";
+    "'app-misc/greeter-2.0 did not compile (exit 1)' }";
 
 std::string Text(const std::vector<Line>& lines) { return Render(lines, Colour::kOff); }
 v1::Build Make(const char* rest) { return Parse<v1::Build>(std::string(kBuild) + rest); }
