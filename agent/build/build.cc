@@ -104,6 +104,7 @@ void Build::Enter(v1::BuildState state) {
 
 void Build::EndEnvironment(absl::Duration grace) {
   watchdog_.SetEnvironment(nullptr);
+  watchdog_.Stop();
   if (routine_ == nullptr) return;
   if (const absl::Status status = routine_->EndEnvironment(grace); !status.ok()) {
     spdlog::warn("build {}: end its environment: {}", lease().build_id(), std::string(status.message()));

@@ -67,15 +67,13 @@ Builds::~Builds() {
 
 absl::Status Builds::Take(const v1::Lease& lease) {
   Sweep();
-  if (IsRunning(lease.lease_id()) || journals_.FindLease(lease.lease_id()) != nullptr)
-    return absl::OkStatus();
+  if (IsHere(lease.lease_id()) || journals_.FindLease(lease.lease_id()) != nullptr) return absl::OkStatus();
   if (const auto reason = drain_.reason()) {
     return absl::UnavailableError(absl::StrCat("draining: ", *reason));
   }
   // It would fail at once, and with it an attempt.
   if (const absl::Status health = health_(); !health.ok()) return absl::UnavailableError(health.message());
-  if (const auto earlier = journals_.Find(lease.build_id());
-      earlier != nullptr && IsRunning(earlier->lease().lease_id())) {
+  if (HasAttemptOf(lease.build_id())) {
     // Its machine has the name that the new one would get.
     return absl::AbortedError(
         absl::StrCat("build ", lease.build_id(), ": an earlier attempt is still ending here"));
@@ -160,6 +158,18 @@ void Builds::Discard(absl::string_view lease_id) {
   }
 }
 
+bool Builds::IsHere(absl::string_view lease_id) const {
+  MutexLock lock(mutex_);
+  return running_.count(std::string(lease_id)) > 0;
+}
+
+bool Builds::HasAttemptOf(absl::string_view build_id) const {
+  MutexLock lock(mutex_);
+  return std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
+    return !entry.second->ended && entry.second->journal->lease().build_id() == build_id;
+  });
+}
+
 bool Builds::IsRunning(absl::string_view lease_id) const { return FindRunning(lease_id) != nullptr; }
 
 LeaseHolder::Room Builds::room() const {
@@ -189,7 +199,7 @@ void Builds::EndAll(const Ending& ending) {
 int Builds::running() const {
   MutexLock lock(mutex_);
   return static_cast<int>(std::count_if(running_.begin(), running_.end(),
-                                        [](const auto& entry) { return !entry.second->ended; }));
+                                        [](const auto& entry) { return entry.second->goes_on(); }));
 }
 
 std::vector<v1::AgentBuild> Builds::List() const {
@@ -206,7 +216,7 @@ std::vector<v1::AgentBuild> Builds::List() const {
     const auto found = running_.find(journal->lease().lease_id());
     if (found != running_.end() && !found->second->ended) {
       build.set_state(found->second->build.state());
-      build.set_step(found->second->build.step());
+      build.set_step(found->second->goes_on() ? found->second->build.step() : "removing its files");
       running.push_back(std::move(build));
     } else {
       others.push_back(std::move(build));

@@ -69,12 +69,16 @@ class Builds : public LeaseHolder {
     bool ended = false;
     std::jthread thread;
 
-    // Until its end is in the journal.
+    // Until its end is in the journal; then its files are removed.
     bool goes_on() const { return build.state() != v1::BUILD_STATE_FINISHED && !ended; }
   };
 
   BuildPolicy Policy() const;
   void Run(Running& running);
+  // Taken, and its thread not joined yet.
+  bool IsHere(absl::string_view lease_id) const;
+  // Its files may still be there.
+  bool HasAttemptOf(absl::string_view build_id) const;
   // Null when it has ended.
   std::shared_ptr<Running> FindRunning(absl::string_view lease_id) const;
   // Joins the threads of builds that have ended.

@@ -229,7 +229,8 @@ void EventWriter::WriteProgress() {
   progress->set_total(held_back_->total);
   progress->set_phase(held_back_->phase);
   progress->set_item(held_back_->item);
-  if (held_back_->unit == ProgressUpdate::Unit::kBytes) progress->set_unit(v1::PROGRESS_UNIT_BYTES);
+  const bool bytes = held_back_->unit == ProgressUpdate::Unit::kBytes;
+  progress->set_unit(bytes ? v1::PROGRESS_UNIT_BYTES : v1::PROGRESS_UNIT_ITEMS);
   *progress->mutable_elapsed() = ToProto(Since(step_started_, now));
   const absl::Duration counting = Since(count_started_, now);
   if (held_back_->done > 0 && held_back_->total > held_back_->done && counting >= kEstimateAfter) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/host_use.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -45,7 +46,8 @@ Ending Pipeline::RunStep(Step& step) {
   Ending ending = EndingOf(step, result);
   v1::StepFinished finished;
   finished.set_state(ending.ok() ? v1::STEP_STATE_SUCCEEDED : v1::STEP_STATE_FAILED);
-  finished.set_reason(ending.reason);
+  // The step stands beside its own reason; the build's names it.
+  finished.set_reason(std::string(absl::StripPrefix(ending.reason, absl::StrCat(step.name(), ": "))));
   if (result.ok()) {
     finished.set_exit_code(result->exit_code);
     finished.set_signal(result->signal);

@@ -59,8 +59,9 @@ class Watchdog {
 
   // One look; what the thread does every tick.
   void Look();
-  // Starts the thread; it ends with this object.
+  // Starts the thread; it ends with this object, if not before.
   void Start();
+  void Stop() { thread_ = {}; }
 
  private:
   void LookAtSilence(Instant now);

@@ -161,9 +161,8 @@ class Parser {
     if (option.choices != nullptr) {
       const std::vector<std::string> choices = absl::StrSplit(option.choices, ' ');
       if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
-        return Wrong(absl::StrCat("'--", option.name, "' cannot be '", value, "'",
-                                  DidYouMean(value, choices, ""),
-                                  "; it is one of: ", absl::StrJoin(choices, ", ")));
+        return Wrong(absl::StrCat("'--", option.name, "' cannot be '", value, "', only one of: ",
+                                  absl::StrJoin(choices, ", "), DidYouMean(value, choices, "")));
       }
     }
     values.push_back(value);

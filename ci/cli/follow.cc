@@ -47,8 +47,9 @@ class Follower {
         presenter_.Refresh(Instant::max());
         const std::string& id = options_.stream.build_id;
         return absl::CancelledError(
-            presses_ == 1 ? absl::StrCat("build ", id, " goes on without being followed")
-                          : absl::StrCat("detached, the build goes on: rootwright build watch ", id));
+            presses_ == 1 && !terminated_
+                ? absl::StrCat("build ", id, " goes on without being followed")
+                : absl::StrCat("detached, the build goes on: rootwright build watch ", id));
       }
     }
   }

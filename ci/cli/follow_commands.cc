@@ -160,11 +160,11 @@ absl::StatusOr<ExitCode> ArtifactGet(Session& session) {
                                        bytes == artifact.size_bytes() ? "\r\x1b[K" : ""));
     };
   }
-  RW_RETURN_IF_ERROR(MakeDefaultOutput(session));
   const std::string wanted = session.arguments.Operand(1);
   int fetched = 0;
   for (const v1::Artifact& artifact : list.artifacts()) {
     if (!wanted.empty() && artifact.name() != wanted) continue;
+    RW_RETURN_IF_ERROR(MakeDefaultOutput(session));
     RW_ASSIGN_OR_RETURN(const auto path, DownloadArtifact(client, artifact, options, {}));
     ++fetched;
     if (session.json) {

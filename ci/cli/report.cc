@@ -77,7 +77,8 @@ std::string WhatHappened(const v1::Build& build) {
     case v1::OUTCOME_CANCELLED:
       return absl::StrCat(" was cancelled", reason);
     case v1::OUTCOME_TIMED_OUT:
-      return absl::StrCat(" timed out", where, reason);
+      // The reason says in which step.
+      return absl::StrCat(" timed out", reason.empty() ? where : reason);
     default:
       break;
   }

@@ -48,6 +48,7 @@ struct KnownAgent {
   int64_t free_memory_bytes = -1;
   int64_t free_disk_bytes = -1;
   // To builds that it was given since.
+  int promised_slots = 0;
   int64_t promised_memory_bytes = 0;
   int64_t promised_disk_bytes = 0;
 };

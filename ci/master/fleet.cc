@@ -25,7 +25,7 @@ v1::Agent Show(Turn& turn, const Farm& farm, const KnownAgent& agent) {
                   : view.drained  ? v1::AGENT_STATE_DRAINING
                                   : v1::AGENT_STATE_READY);
   shown.set_drain_reason(view.drain_reason);
-  shown.set_free_slots(view.connected ? std::max(0, view.capabilities.slots() - view.leased) : 0);
+  shown.set_free_slots(view.connected ? view.free_slots : 0);
   shown.clear_build_ids();
   for (const LeaseRecord& lease : turn.leases().OfAgent(view.name)) shown.add_build_ids(lease.build_id);
   if (agent.session != nullptr) {

@@ -81,7 +81,7 @@ void CheckRoom(absl::string_view what, int64_t free, int64_t asked, int64_t gets
                Reasons& reasons) {
   if (free < 0 || gets <= free) return;
   // Builds that end give room back.
-  reasons.Add(agent.leased > 0 ? Kind::KIND_BUSY : Kind::KIND_RESOURCE,
+  reasons.Add(agent.free_slots < agent.capabilities.slots() ? Kind::KIND_BUSY : Kind::KIND_RESOURCE,
               absl::StrCat("has ", absl::StrFormat("%d MiB", free >> 20), " of ", what, " free, the build ",
                            asked > 0 ? "asks for " : "gets by default ", MiB(gets)));
 }
@@ -165,9 +165,9 @@ std::vector<v1::PendingReason> ReasonsAgainst(const v1::BuildRequest& request, c
   if (agent.drained) reasons.Add(Kind::KIND_DRAINED, DrainedText(agent));
   if (!agent.connected) {
     reasons.Add(Kind::KIND_OFFLINE, "is not connected");
-  } else if (agent.leased >= agent.capabilities.slots()) {
-    reasons.Add(Kind::KIND_BUSY, absl::StrFormat("is busy: %d of %d slots are taken", agent.leased,
-                                                 agent.capabilities.slots()));
+  } else if (agent.free_slots <= 0) {
+    reasons.Add(Kind::KIND_BUSY, absl::StrFormat("is busy: %d of %d slots are taken",
+                                                 agent.capabilities.slots(), agent.capabilities.slots()));
   }
   if (agent.connected && agent.refused_for > absl::ZeroDuration()) {
     reasons.Add(Kind::KIND_NOT_READY,

@@ -19,8 +19,8 @@ struct AgentView {
   bool drained = false;
   std::string drain_reason;
   absl::Time drained_at;
-  // Builds that it has, and what it may have.
-  int leased = 0;
+  // Of its capabilities' slots.
+  int free_slots = 0;
   // What it has room for; -1: not known.
   int64_t free_memory_bytes = -1;
   int64_t free_disk_bytes = -1;

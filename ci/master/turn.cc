@@ -64,11 +64,10 @@ KnownAgent* Turn::ChooseAgent(const ActiveBuild& build) {
     const bool refuses = view.refused_for > absl::ZeroDuration();
     if (!avoid && view.connected && !view.drained && !refuses && !CanNever(reasons)) other_can = true;
     if (!reasons.empty()) continue;
-    const int free = view.capabilities.slots() - view.leased;
     if (avoid) {
       avoided = &agent;
-    } else if (free > most_free) {
-      most_free = free;
+    } else if (view.free_slots > most_free) {
+      most_free = view.free_slots;
       chosen = &agent;
     }
   }
@@ -92,6 +91,7 @@ void Turn::GiveOut(ActiveBuild& build, KnownAgent& agent) {
   build.lease_id = lease.id;
   // Until its next heartbeat nothing is given away twice.
   const v1::Capabilities& capabilities = agent.record.agent.capabilities();
+  ++agent.promised_slots;
   agent.promised_memory_bytes += MemoryOf(build.build().request(), capabilities);
   agent.promised_disk_bytes += DiskOf(build.build().request(), capabilities);
   v1::Build& changed = build.tracker.mutable_build();
@@ -230,7 +230,11 @@ AgentView Turn::ViewOf(const KnownAgent& agent) const {
   view.drain_reason =
       agent.record.drained_at != 0 ? agent.record.agent.drain_reason() : agent.own_drain_reason;
   view.drained_at = absl::FromUnixSeconds(agent.record.drained_at);
-  view.leased = farm_.leases.CountOfAgent(view.name);
+  // A build that has ended holds its slot until its files are gone: only the agent knows.
+  view.free_slots = view.capabilities.slots() - farm_.leases.CountOfAgent(view.name);
+  if (agent.free_slots >= 0)
+    view.free_slots = std::min(view.free_slots, agent.free_slots - agent.promised_slots);
+  view.free_slots = std::max(view.free_slots, 0);
   view.free_memory_bytes = Less(agent.free_memory_bytes, agent.promised_memory_bytes);
   view.free_disk_bytes = Less(agent.free_disk_bytes, agent.promised_disk_bytes);
   view.refusal = agent.refusal.reason();

@@ -37,8 +37,7 @@ class ArchiveRootfs : public Step {
   absl::StatusOr<StepResult> Verify(StepContext&) override {
     std::error_code error;
     if (!std::filesystem::exists(state_.paths.tree() / kTreeWorkFolder, error)) return StepResult{};
-    return absl::InternalError(
-        absl::StrCat("archive rootfs: /", kTreeWorkFolder, ": is still in the result"));
+    return absl::InternalError(absl::StrCat("/", kTreeWorkFolder, ": is still in the result"));
   }
 
  private:

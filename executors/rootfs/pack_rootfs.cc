@@ -53,8 +53,7 @@ class PackRootfs : public Step {
       std::error_code error;
       const std::uintmax_t size = std::filesystem::file_size(artifact.path, error);
       if (error || static_cast<int64_t>(size) != artifact.size_bytes) {
-        return absl::DataLossError(
-            absl::StrCat("pack rootfs: ", artifact.path.string(), ": is not there whole"));
+        return absl::DataLossError(absl::StrCat(artifact.path.string(), ": is not there whole"));
       }
     }
     return StepResult{};

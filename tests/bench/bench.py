@@ -43,6 +43,10 @@ class Table:
 
     def finish(self):
         path = pathlib.Path(self.options.output)
+        if self.options.part and path.exists():
+            # Figures of the parts that were not measured now stay as they were.
+            new = {row["what"] for row in self.rows}
+            self.rows = [row for row in json.loads(path.read_text()) if row["what"] not in new] + self.rows
         path.write_text(json.dumps(self.rows, indent=1) + "\n")
         print(f"\n{'what':62} {'value':>10} {'unit':6} {'baseline':>9} {'ratio':>7} {'reach':>7}  holds")
         for row in self.rows:

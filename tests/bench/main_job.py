@@ -62,7 +62,7 @@ def hello_frame():
 
 
 def bare_boot(image, folder):
-    """The plain command line: process start to the guest program's first bytes on its channel."""
+    """The plain command line, with the devices of our machines (executors/qemu/domain_xml.cc): process start to the guest program's first bytes on its channel."""
     overlay = folder / "bare.qcow2"
     base = next(path for path in image.iterdir() if path.name.startswith("root"))
     kind = "qcow2" if base.suffix == ".qcow2" else "raw"
@@ -73,9 +73,10 @@ def bare_boot(image, folder):
         "bare",
         ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "1024", "-smp", "1", "-nic", "none", "-display", "none", "-no-reboot",
          "-accel", "tcg,tb-size=256", "-kernel", image / "kernel", "-initrd", image / "initrd",
-         "-append", "console=ttyAMA0 quiet loglevel=4 cryptomgr.notests panic=-1", "-serial", "null",
-         "-drive", f"file={overlay},format=qcow2,if=none,id=root,cache=unsafe",
-         "-device", "virtio-blk-pci,drive=root,serial=root", "-device", "virtio-serial-pci",
+         "-append", "console=ttyAMA0 quiet loglevel=4 cryptomgr.notests panic=-1", "-serial", f"file:{folder}/bare.console",
+         "-object", "iothread,id=iothread1", "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng",
+         "-drive", f"file={overlay},format=qcow2,if=none,id=root,cache=unsafe,discard=unmap",
+         "-device", "virtio-blk-pci,drive=root,serial=root,iothread=iothread1", "-device", "virtio-serial-pci",
          "-chardev", f"socket,id=guest,path={channel},server=on,wait=off",
          "-device", "virtserialport,chardev=guest,name=rootwright.0"],
         folder / "bare.log",

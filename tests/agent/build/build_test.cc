@@ -90,13 +90,14 @@ TEST_F(BuildTest, SucceedsThroughAllStates) {
 }
 
 TEST_F(BuildTest, FailedCommandIsTheUsersFailureAndEndsTheSteps) {
-  fake_.Do("run_command", [](StepContext&) { return StepResult::Failed("run: sh: exit 3", 3); });
+  fake_.Do("run_command", [](StepContext&) { return StepResult::Failed("sh: exit 3", 3); });
   const auto finished = Run();
   EXPECT_EQ(finished.outcome(), v1::OUTCOME_FAILED);
-  EXPECT_EQ(finished.reason(), "run_command: run: sh: exit 3");
+  EXPECT_EQ(finished.reason(), "run_command: sh: exit 3");
   EXPECT_FALSE(finished.has_infrastructure_error());
   const auto steps = FinishedSteps();
   EXPECT_EQ(steps.back().step(), "run_command");
+  EXPECT_EQ(steps.back().reason(), "sh: exit 3");
   EXPECT_EQ(steps.back().exit_code(), 3);
   EXPECT_EQ(steps.back().state(), v1::STEP_STATE_FAILED);
   EXPECT_EQ(fake_.environment_ended, 1);
@@ -256,7 +257,7 @@ TEST_F(BuildTest, BeyondTheLogLimitBytesAreCountedAndTheEndIsKept) {
 TEST_F(BuildTest, ProgressComesAtMostTenTimesASecondAndTheLastIsNotLost) {
   fake_.Do("collect_files", [&](StepContext& context) {
     for (int i = 1; i <= 1000; ++i) {
-      context.reporter.Progress({.done = i, .total = 1000, .phase = "packing", .item = ""});
+      context.reporter.Progress({i, 1000, "packing", "", ProgressUpdate::Unit::kBytes});
       clock_.Advance(absl::Milliseconds(1));
     }
     return StepResult();
@@ -264,13 +265,16 @@ TEST_F(BuildTest, ProgressComesAtMostTenTimesASecondAndTheLastIsNotLost) {
   Run();
   int64_t last = 0;
   int count = 0;
+  v1::ProgressUnit unit = v1::PROGRESS_UNIT_UNSPECIFIED;
   for (const auto& event : Events()) {
     if (!event.has_step_progress()) continue;
     ++count;
     last = event.step_progress().done();
+    unit = event.step_progress().unit();
   }
   EXPECT_LE(count, 12);
   EXPECT_EQ(last, 1000);
+  EXPECT_EQ(unit, v1::PROGRESS_UNIT_BYTES);
 }
 
 }  // namespace

@@ -30,10 +30,11 @@ class BuildsTest : public testing::Test {
       doorbell_.Wait(rings, Deadline::Never(), {});
     }
   }
-  void WaitUntilNothingRuns() {
+  // Its files are gone, too.
+  void WaitUntilThereIsRoom() {
     for (;;) {
       const uint64_t rings = doorbell_.rings();
-      if (builds_.running() == 0) return;
+      if (builds_.room().free_slots == 1) return;
       doorbell_.Wait(rings, Deadline::Never(), {});
     }
   }
@@ -125,8 +126,7 @@ TEST_F(BuildsTest, RefusesAnAttemptWhileAnEarlierOneIsStillEnding) {
 
 TEST_F(BuildsTest, EndedBuildGivesItsSlotBackAndKeepsItsJournal) {
   ASSERT_TRUE(builds_.Take(LeaseOf("a")).ok());
-  WaitUntilNothingRuns();
-  EXPECT_EQ(builds_.room().free_slots, 1);
+  WaitUntilThereIsRoom();
   EXPECT_FALSE(std::filesystem::exists(paths_.work("a", 1)));
   ASSERT_NE(journals_->Find("a"), nullptr);
   EXPECT_TRUE(journals_->Find("a")->finished());

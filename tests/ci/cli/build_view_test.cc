@@ -46,6 +46,14 @@ TEST(BuildView, ShowsReasonOfFailedStepAndNothingToCome) {
   ExpectGolden("view_failed.txt", Picture(story));
 }
 
+TEST(BuildView, CountsBytesAsPeopleDo) {
+  const auto text = [](const std::string& fields) { return ProgressText(Parse<v1::StepProgress>(fields)); };
+  EXPECT_EQ(text("unit: PROGRESS_UNIT_BYTES done: 1572864 total: 3145728 phase: 'uploading' item: 'a.tar'"),
+            "uploading 1.5 MiB of 3.0 MiB · a.tar");
+  EXPECT_EQ(text("unit: PROGRESS_UNIT_BYTES done: 1572864 phase: 'packing'"), "packing 1.5 MiB");
+  EXPECT_EQ(text("unit: PROGRESS_UNIT_ITEMS done: 3 total: 9 phase: 'configuring'"), "configuring 3 of 9");
+}
+
 TEST(BuildView, BeginsAnewWithNextAttempt) {
   Story story = Story::Install();
   story.Build(

@@ -121,6 +121,32 @@ TEST_F(CommandLineTest, GetNamesMissingArtifact) {
   EXPECT_THAT(error_, HasSubstr("build 7f3a0000 has no such artifact"));
 }
 
+TEST_F(CommandLineTest, DefaultFolderStaysOutOfTheRepositoryItLiesIn) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  SetEnd("artifacts { name: 'a' size_bytes: 1 sha256: '" + Sha256::Of("x") + "' }");
+  master_.SetBytes("x");
+  EXPECT_EQ(Run({"artifact", "get", "7f3a", "b"}), 2);
+  EXPECT_FALSE(std::filesystem::exists("out"));
+  EXPECT_EQ(Run({"artifact", "get", "7f3a"}), 0) << error_;
+  EXPECT_EQ(ReadFile("out/.gitignore").value(), "*\n");
+  EXPECT_EQ(ReadFile("out/7f3a0000/a").value(), "x");
+  std::filesystem::current_path(before);
+}
+
+TEST_F(CommandLineTest, WordsThatCannotBeReadAreToldAsJsonToo) {
+  EXPECT_EQ(Run({"build", "list", "--json", "--colour"}), 2);
+  EXPECT_THAT(out_, testing::StartsWith("{\"error\":{\"code\":\"INVALID_ARGUMENT\","));
+  EXPECT_EQ(Run({"build", "submit", "--command", "--arch", "arm64", "--pth", "x", "--", "ls", "--json"}), 2);
+  EXPECT_EQ(out_, "") << "that word is the command's";
+  EXPECT_EQ(Run({"buld", "list"}), 2);
+  EXPECT_THAT(error_, HasSubstr("did you mean 'build"));
+  EXPECT_EQ(Run({"build", "submit", "x", "--arch", "arm46"}), 2);
+  EXPECT_THAT(error_,
+              HasSubstr("'--arch' cannot be 'arm46', only one of: amd64, arm64, armhf, riscv64, armel; "
+                        "did you mean 'arm64'?"));
+}
+
 TEST_F(CommandLineTest, HelpComesForEveryCommand) {
   EXPECT_EQ(Run({"help", "build", "submit"}), 0);
   EXPECT_EQ(Run({"build", "submit", "--help"}), 0);
@@ -139,6 +165,11 @@ TEST_F(CommandLineTest, SpecCheckTellsGoodFromBad) {
   EXPECT_EQ(Run({"spec", "check", folder_.path().string()}), 2);
   EXPECT_THAT(out_, HasSubstr("did you mean 'post_install_commands'?"));
   EXPECT_THAT(out_, HasSubstr("Nothing was built."));
+  ASSERT_TRUE(WriteFileAtomically(folder_.path() / "configuration.yml",
+                                  "package_manager: {apt: {suite: bookworm}}\npackages: {busybox: {}}\n")
+                  .ok());
+  EXPECT_EQ(Run({"spec", "check", folder_.path().string(), "--json"}), 0);
+  EXPECT_EQ(out_, "{\"packages\":1}\n");
 }
 
 }  // namespace

@@ -137,6 +137,7 @@ class FakeAgent {
   }
   void Heartbeat() {
     v1::AttachRequest message;
+    message.mutable_heartbeat()->set_free_slots(lease_.lease_id().empty() ? 1 : 0);
     message.mutable_heartbeat()->add_lease_ids(lease_.lease_id());
     stream_->Write(message);
   }

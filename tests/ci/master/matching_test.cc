@@ -17,6 +17,7 @@ AgentView Agent(const std::string& name, v1::Architecture architecture = v1::ARC
   agent.name = name;
   agent.connected = true;
   agent.capabilities.set_slots(1);
+  agent.free_slots = 1;
   v1::TargetSupport* target = agent.capabilities.add_targets();
   target->set_architecture(architecture);
   target->set_isolation(v1::ISOLATION_MACHINE);
@@ -63,7 +64,7 @@ TEST(Matching, NamesMemoryBeyondTheMaximum) {
 
 TEST(Matching, BusyAndOfflineAgentsWait) {
   AgentView busy = Agent("one");
-  busy.leased = 1;
+  busy.free_slots = 0;
   EXPECT_THAT(Messages(Request(), busy), ElementsAre("is busy: 1 of 1 slots are taken"));
   AgentView offline = Agent("two");
   offline.connected = false;
@@ -82,13 +83,14 @@ TEST(Matching, RoomThatIsNotKnownIsNoReason) {
 TEST(Matching, MemoryThatBuildsHaveIsWaitedFor) {
   AgentView agent = Agent("one");
   agent.capabilities.set_slots(2);
+  agent.free_slots = 2;
   agent.free_memory_bytes = 100 << 20;
   v1::BuildRequest request = Request();
   request.mutable_limits()->set_memory_bytes(512 << 20);
   EXPECT_THAT(Messages(request, agent),
               ElementsAre("has 100 MiB of memory free, the build asks for 512 MiB"));
   EXPECT_TRUE(CanNever(ReasonsAgainst(request, agent)));
-  agent.leased = 1;
+  agent.free_slots = 1;
   EXPECT_FALSE(CanNever(ReasonsAgainst(request, agent)));
 }
 

@@ -72,15 +72,21 @@ class SessionsTest : public ::testing::Test {
   }
   // The attempt ends with a transient error.
   void Fail(const std::shared_ptr<Session>& session, const v1::Lease& lease, const std::string& why = "") {
+    v1::BuildFinished finished;
+    finished.set_outcome(v1::OUTCOME_INFRASTRUCTURE_ERROR);
+    finished.mutable_infrastructure_error()->set_transient(true);
+    finished.mutable_infrastructure_error()->set_message(why);
+    Finish(session, lease, finished);
+  }
+  void Finish(const std::shared_ptr<Session>& session, const v1::Lease& lease,
+              const v1::BuildFinished& finished) {
     v1::AttachRequest message;
     message.mutable_event_batch()->set_build_id(lease.build_id());
     message.mutable_event_batch()->set_lease_id(lease.lease_id());
     v1::BuildEvent* end = message.mutable_event_batch()->add_events();
     end->set_sequence(1);
     end->set_attempt(lease.attempt());
-    end->mutable_build_finished()->set_outcome(v1::OUTCOME_INFRASTRUCTURE_ERROR);
-    end->mutable_build_finished()->mutable_infrastructure_error()->set_transient(true);
-    end->mutable_build_finished()->mutable_infrastructure_error()->set_message(why);
+    *end->mutable_build_finished() = finished;
     ASSERT_TRUE(sessions_.Receive(session, message).ok());
   }
   v1::Lease TakeLease(Session& session) { return Take(session, v1::AttachResponse::kLease).lease(); }
@@ -104,12 +110,11 @@ class SessionsTest : public ::testing::Test {
     const auto explained = fleet_.ExplainPending(id);
     return explained.ok() ? explained->summary() : std::string(explained.status().message());
   }
+  // From an agent with one slot, which nothing but that lease has.
   void Heartbeat(const std::shared_ptr<Session>& session, const std::string& lease_id) {
     v1::AttachRequest message;
-    if (!lease_id.empty())
-      message.mutable_heartbeat()->add_lease_ids(lease_id);
-    else
-      message.mutable_heartbeat();
+    message.mutable_heartbeat()->set_free_slots(lease_id.empty() ? 1 : 0);
+    if (!lease_id.empty()) message.mutable_heartbeat()->add_lease_ids(lease_id);
     ASSERT_TRUE(sessions_.Receive(session, message).ok());
   }
 
@@ -269,6 +274,27 @@ TEST_F(SessionsTest, RoomIsNotGivenAwayTwiceBetweenHeartbeats) {
   const std::string second = Submit().id();
   EXPECT_FALSE(TakeLease(*session).has_request());
   EXPECT_THAT(WhyPending(second), HasSubstr("has 0 MiB of memory free"));
+}
+
+TEST_F(SessionsTest, SlotThatTheAgentStillNeedsIsNotGivenAway) {
+  auto session = Connect("one");
+  Submit();
+  const v1::Lease first = TakeLease(*session);
+  Accept(session, first);
+  TellRoom(session, 0, 0, int64_t{100} << 30);
+  // It has ended, and its files are being removed.
+  v1::BuildFinished finished;
+  finished.set_outcome(v1::OUTCOME_SUCCEEDED);
+  Finish(session, first, finished);
+  const std::string second = Submit().id();
+  EXPECT_FALSE(TakeLease(*session).has_request());
+  EXPECT_EQ(WhyPending(second),
+            "one (offers arm64) has 0 MiB of memory free, the build gets by default 1024 MiB");
+  EXPECT_EQ(fleet_.Get("one")->free_slots(), 0);
+  TellRoom(session, 0, int64_t{2} << 30, int64_t{100} << 30);
+  EXPECT_EQ(WhyPending(second), "one (offers arm64) is busy: 1 of 1 slots are taken");
+  TellRoom(session, 1, int64_t{2} << 30, int64_t{100} << 30);
+  EXPECT_EQ(TakeLease(*session).build_id(), second);
 }
 
 TEST_F(SessionsTest, EventsUnderAnOldLeaseChangeNothing) {
