@@ -31,6 +31,8 @@ class PostInstall : public Step {
           absl::StrCat(kPostInstallOverlay, ": cannot be placed: ", placed.tail.LastLines(2)),
           placed.result.exit_code, placed.result.signal);
     }
+    RW_ASSIGN_OR_RETURN(const StepResult owned, SetOverlayAttributes(state_, context, kPostInstallOverlay));
+    if (!owned.ok()) return owned;
     RW_ASSIGN_OR_RETURN(StepResult result,
                         RunUserCommands(state_, context, state_.specification.post_install_commands));
     AddUse(placed.result, result);

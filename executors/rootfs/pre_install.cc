@@ -45,6 +45,8 @@ class PreInstall : public Step {
       return absl::InternalError(absl::StrCat("make /proc and /dev in the target: ", mounted.Ending(), ": ",
                                               mounted.tail.LastLines(2)));
     }
+    RW_ASSIGN_OR_RETURN(const StepResult owned, SetOverlayAttributes(state_, context, kPreInstallOverlay));
+    if (!owned.ok()) return owned;
     return RunUserCommands(state_, context, state_.specification.pre_install_commands);
   }
 

@@ -6,6 +6,7 @@
 #include "base/size_text.h"
 #include "base/status.h"
 #include "executors/rootfs/rootfs_steps.h"
+#include "executors/rootfs/spec/portage_keyword.h"
 
 namespace rootwright {
 namespace {
@@ -17,15 +18,24 @@ class ParsePackages : public Step {
   Place place() const override { return Place::kHost; }
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
-    ParsedSpecification parsed = LoadSpecification(state_.source.folder);
+    ParseOptions options;
+    options.keyword = KeywordOf(state_.request.environment.architecture);
+    ParsedSpecification parsed = LoadSpecification(state_.source.folder, options);
+    for (const SpecProblem& warning : parsed.warnings) context.reporter.Warn(ProblemInOneLine(warning));
     if (!parsed.ok()) {
-      context.reporter.Log(OutputStream::kStderr, FormatProblems(parsed.problems));
+      context.reporter.Log(OutputStream::kStderr, FormatProblems(parsed.AllInOrder()));
       const size_t others = parsed.problems.size() - 1;
       return StepResult::Failed(absl::StrCat(ProblemInOneLine(parsed.problems.front()),
                                              others == 0 ? "" : absl::StrCat(" (and ", others, " more)")));
     }
+    if (!parsed.warnings.empty())
+      context.reporter.Log(OutputStream::kStderr, FormatProblems(parsed.warnings));
+    if (parsed.specification.package_manager == PackageManager::kPortage) {
+      return StepResult::Failed(absl::StrCat(
+          kConfigurationFile, ": a specification for Portage, which this agent cannot build yet"));
+    }
     state_.specification = std::move(parsed.specification);
-    return StepResult::Done(absl::StrCat(state_.specification.packages.size(), " packages asked"));
+    return StepResult::Done(absl::StrCat(state_.specification.packages_asked(), " packages asked"));
   }
 
  private:

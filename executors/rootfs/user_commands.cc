@@ -34,4 +34,21 @@ absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& cont
   return result;
 }
 
+absl::StatusOr<StepResult> SetOverlayAttributes(RootfsState& state, StepContext& context,
+                                                const char* overlay) {
+  StepResult result;
+  const std::string script = AttributeScript(state.specification.overlay_attributes, overlay);
+  if (script.empty()) return result;
+  // By standard input: it may be longer than an argument can be.
+  RW_ASSIGN_OR_RETURN(const TargetOutcome outcome,
+                      RunInTarget(state, context, {"exec /bin/sh -e", script, {}, {}, {}}));
+  AddUse(outcome.result, result);
+  if (outcome.result.ok()) return result;
+  result.failure = absl::StrCat("overlay_attributes of ", overlay, " cannot be set (", outcome.Ending(),
+                                "): ", outcome.tail.LastLines(1));
+  result.exit_code = outcome.result.exit_code;
+  result.signal = outcome.result.signal;
+  return result;
+}
+
 }  // namespace rootwright

@@ -14,4 +14,9 @@ namespace rootwright {
 absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context,
                                            const std::vector<SpecCommand>& commands);
 
+// Sets owner and mode of what an overlay laid into the target, as the specification asks. The
+// failure has the last words of chown or chmod.
+absl::StatusOr<StepResult> SetOverlayAttributes(RootfsState& state, StepContext& context,
+                                                const char* overlay);
+
 }  // namespace rootwright

@@ -51,6 +51,8 @@ int CharactersIn(absl::string_view line, size_t bytes) {
       std::count_if(part.begin(), part.end(), [](char c) { return !ContinuesCharacter(c); }));
 }
 
+const char* NameOf(Severity severity) { return severity == Severity::kError ? "error" : "warning"; }
+
 std::string ProblemInOneLine(const SpecProblem& problem) {
   if (problem.line == 0) return absl::StrCat(problem.file, ": ", problem.message);
   return absl::StrCat(problem.file, ":", problem.line, ":", problem.column, ": ", problem.message);
@@ -59,7 +61,7 @@ std::string ProblemInOneLine(const SpecProblem& problem) {
 std::string FormatProblem(const SpecProblem& problem) {
   std::string text = problem.file;
   if (problem.line > 0) absl::StrAppend(&text, ":", problem.line, ":", problem.column);
-  absl::StrAppend(&text, ": error: ", problem.message, "\n");
+  absl::StrAppend(&text, ": ", NameOf(problem.severity), ": ", problem.message, "\n");
   if (problem.line == 0) {
     if (!problem.hint.empty()) absl::StrAppend(&text, "      | ", problem.hint, "\n");
     return text;

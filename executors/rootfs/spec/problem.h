@@ -7,8 +7,12 @@
 
 namespace rootwright {
 
+// An error keeps a specification from being built; a warning names what is probably not meant.
+enum class Severity { kError, kWarning };
+
 // One mistake in a specification, with all that a person needs to find and mend it.
 struct SpecProblem {
+  Severity severity = Severity::kError;
   // As the user knows it: "configuration.yml", "post_install_overlay/etc/motd".
   std::string file;
   // From 1; 0 when the problem is the file itself and not a place in it. Columns count
@@ -34,8 +38,11 @@ struct SpecProblem {
 std::string FormatProblem(const SpecProblem& problem);
 std::string FormatProblems(const std::vector<SpecProblem>& problems);
 
-// The first line of it, without "error:", for a step's failure.
+// The first line of it, without "error:", for a step's failure or a warning's event.
 std::string ProblemInOneLine(const SpecProblem& problem);
+
+// "error", "warning".
+const char* NameOf(Severity severity);
 
 // The one of `known` that `word` was probably meant to be; empty when none is near.
 std::string NearestWord(absl::string_view word, const std::vector<std::string>& known);

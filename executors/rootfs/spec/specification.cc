@@ -1,19 +1,20 @@
 #include "executors/rootfs/spec/specification.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
+#include <iterator>
+#include <optional>
+#include <system_error>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "base/unique_fd.h"
 #include "executors/rootfs/spec/overlay.h"
+#include "executors/rootfs/spec/portage_overlay.h"
+#include "executors/rootfs/spec/tree_reader.h"
 #include "executors/rootfs/spec/utf8.h"
 #include "executors/rootfs/spec/yaml_tree.h"
 
@@ -23,269 +24,13 @@ namespace {
 using Kind = YamlNode::Kind;
 
 constexpr int64_t kMostBytes = 1 << 20;
-constexpr size_t kMostPackages = 4096;
-// Linux takes 128 KiB in one argument of a program.
-constexpr size_t kLongestCommand = 120'000;
-constexpr size_t kMostCommands = 1024;
-constexpr size_t kLongestName = 128;
+constexpr char kAddManager[] = "for Debian packages add 'package_manager: {apt: {suite: bookworm}}'";
 
-bool AllOf(absl::string_view text, absl::string_view extra) {
-  return std::all_of(text.begin(), text.end(), [extra](char c) {
-    return absl::ascii_islower(static_cast<unsigned char>(c)) ||
-           absl::ascii_isdigit(static_cast<unsigned char>(c)) || extra.find(c) != absl::string_view::npos;
-  });
+bool Before(const SpecProblem& a, const SpecProblem& b) {
+  return std::pair(a.line, a.column) < std::pair(b.line, b.column);
 }
 
-bool StartsWithAlnum(absl::string_view text) {
-  return !text.empty() && absl::ascii_isalnum(static_cast<unsigned char>(text.front()));
-}
-
-// https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
-bool IsPackageName(absl::string_view name) {
-  return name.size() >= 2 && name.size() <= kLongestName && StartsWithAlnum(name) && AllOf(name, "+-.");
-}
-
-// The same, #version; capital letters occur, too.
-bool IsVersion(absl::string_view version) {
-  return StartsWithAlnum(version) && version.size() <= kLongestName &&
-         AllOf(absl::AsciiStrToLower(version), "+-.~:");
-}
-
-bool IsSuiteOrComponent(absl::string_view name) {
-  return StartsWithAlnum(name) && name.size() <= kLongestName && AllOf(name, "+-._/") &&
-         !absl::StrContains(name, "..");
-}
-
-// Walks the tree and collects what is wrong, going on behind each problem.
-class Reader {
- public:
-  Reader(const SourceLines& lines, std::vector<SpecProblem>& problems) : lines_(lines), problems_(problems) {}
-
-  Specification ReadTop(const YamlNode& top) {
-    Specification specification;
-    if (top.Is(Kind::kNull)) {
-      Problem(1, 1, "the file is empty", "start with 'package_manager:' and 'packages:'");
-      return specification;
-    }
-    if (!Expect(top, Kind::kMap, "a specification")) return specification;
-    const std::vector<std::string> known = {"package_manager", "packages", "pre_install_commands",
-                                            "post_install_commands"};
-    if (!HasPackageManager(top)) return specification;
-    for (const auto& [key, value] : KnownEntries(top, known)) {
-      if (*key == "package_manager") specification.apt = ReadPackageManager(*value);
-      if (*key == "packages") specification.packages = ReadPackages(*value);
-      if (*key == "pre_install_commands") specification.pre_install_commands = ReadCommands(*value, *key);
-      if (*key == "post_install_commands") specification.post_install_commands = ReadCommands(*value, *key);
-    }
-    return specification;
-  }
-
- private:
-  void Problem(int line, int column, std::string message, std::string hint = "") {
-    problems_.push_back(lines_.At(line, column, std::move(message), std::move(hint)));
-  }
-  void Problem(const YamlNode& node, std::string message, std::string hint = "") {
-    Problem(node.line, node.column, std::move(message), std::move(hint));
-  }
-
-  bool Expect(const YamlNode& node, Kind kind, absl::string_view what, std::string hint = "") {
-    if (node.Is(kind)) return true;
-    YamlNode wanted;
-    wanted.kind = kind;
-    Problem(node, absl::StrCat(what, " must be ", wanted.KindName(), ", not ", node.KindName()),
-            std::move(hint));
-    return false;
-  }
-
-  // Portage specifications have no such key. A misspelt one is a misspelt one, though.
-  bool HasPackageManager(const YamlNode& top) {
-    for (const auto& [key, value] : top.entries) {
-      if (key.scalar == "package_manager") return true;
-    }
-    for (const auto& [key, value] : top.entries) {
-      if (NearestWord(key.scalar, {"package_manager"}).empty()) continue;
-      Problem(key, absl::StrCat("unknown key '", key.scalar, "'; did you mean 'package_manager'?"));
-      return false;
-    }
-    Problem(top,
-            "there is no key 'package_manager': Portage specifications are not supported by this version yet",
-            "for Debian packages add 'package_manager: {apt: {suite: bookworm}}'");
-    return false;
-  }
-
-  // The entries whose keys are among `known`, each once; the others become problems.
-  std::vector<std::pair<const std::string*, const YamlNode*>> KnownEntries(
-      const YamlNode& map, const std::vector<std::string>& known) {
-    std::vector<std::pair<const std::string*, const YamlNode*>> entries;
-    for (const auto& [key, value] : UniqueEntries(map)) {
-      const std::string& name = key->scalar;
-      if (std::find(known.begin(), known.end(), name) != known.end()) {
-        entries.emplace_back(&name, value);
-        continue;
-      }
-      const std::string nearest = NearestWord(name, known);
-      Problem(*key, absl::StrCat("unknown key '", name, "'",
-                                 nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
-    }
-    return entries;
-  }
-
-  std::vector<std::pair<const YamlNode*, const YamlNode*>> UniqueEntries(const YamlNode& map) {
-    std::vector<std::pair<const YamlNode*, const YamlNode*>> entries;
-    std::map<std::string, int> first_lines;
-    for (const auto& [key, value] : map.entries) {
-      if (!Expect(key, Kind::kScalar, "a key")) continue;
-      const auto [seen, inserted] = first_lines.emplace(key.scalar, key.line);
-      if (inserted) {
-        entries.emplace_back(&key, &value);
-      } else {
-        Problem(key, absl::StrCat("'", key.scalar, "' stands here again"),
-                absl::StrCat("it is on line ", seen->second, " already"));
-      }
-    }
-    return entries;
-  }
-
-  AptSettings ReadPackageManager(const YamlNode& node) {
-    AptSettings settings;
-    if (!Expect(node, Kind::kMap, "'package_manager'", "e.g. 'package_manager: {apt: {suite: bookworm}}'")) {
-      return settings;
-    }
-    if (node.entries.empty()) Problem(node, "'package_manager' is empty", "e.g. {apt: {suite: bookworm}}");
-    for (const auto& [key, value] : UniqueEntries(node)) {
-      if (key->scalar == "apt") {
-        settings = ReadApt(*key, *value);
-      } else {
-        Problem(*key, absl::StrCat("package manager '", key->scalar, "' is not supported"), "only 'apt' is");
-      }
-    }
-    return settings;
-  }
-
-  AptSettings ReadApt(const YamlNode& key, const YamlNode& node) {
-    AptSettings settings;
-    if (!node.Is(Kind::kNull) && !Expect(node, Kind::kMap, "'apt'", "e.g. 'apt: {suite: bookworm}'"))
-      return settings;
-    bool has_suite = false;
-    for (const auto& [name, value] : KnownEntries(node, {"suite", "components"})) {
-      if (*name == "suite") {
-        has_suite = true;
-        if (ReadName(*value, "'suite'")) settings.suite = value->scalar;
-      } else if (Expect(*value, Kind::kList, "'components'", "e.g. '[main]'")) {
-        settings.components = ReadComponents(*value);
-      }
-    }
-    if (!has_suite) Problem(key, "'apt' has no 'suite'", "e.g. 'apt: {suite: bookworm}'");
-    return settings;
-  }
-
-  std::vector<std::string> ReadComponents(const YamlNode& list) {
-    std::vector<std::string> components;
-    if (list.items.empty()) Problem(list, "'components' is empty", "leave it out for [main]");
-    for (const YamlNode& item : list.items) {
-      if (!ReadName(item, "a component")) continue;
-      if (std::find(components.begin(), components.end(), item.scalar) != components.end()) {
-        Problem(item, absl::StrCat("'", item.scalar, "' stands here again"));
-      } else {
-        components.push_back(item.scalar);
-      }
-    }
-    return components;
-  }
-
-  bool ReadName(const YamlNode& node, absl::string_view what) {
-    if (!Expect(node, Kind::kScalar, what)) return false;
-    if (IsSuiteOrComponent(node.scalar)) return true;
-    Problem(node, absl::StrCat(what, " cannot be '", node.scalar, "'"),
-            "lower-case letters, digits, and + - . _ /");
-    return false;
-  }
-
-  std::vector<RequestedPackage> ReadPackages(const YamlNode& node) {
-    std::vector<RequestedPackage> packages;
-    if (node.Is(Kind::kNull)) return packages;
-    if (!Expect(node, Kind::kMap, "'packages'", "write each package as 'name: {}'")) return packages;
-    if (node.entries.size() > kMostPackages) {
-      Problem(node, absl::StrCat("more than ", kMostPackages, " packages"));
-      return packages;
-    }
-    for (const auto& [key, value] : UniqueEntries(node)) {
-      if (CheckPackageName(*key)) packages.push_back(ReadPackage(*key, *value));
-    }
-    return packages;
-  }
-
-  bool CheckPackageName(const YamlNode& key) {
-    const std::string& name = key.scalar;
-    if (IsPackageName(name)) return true;
-    const size_t special = name.find_first_of("=/:");
-    const absl::string_view bare = absl::string_view(name).substr(0, special);
-    if (special != std::string::npos && IsPackageName(bare) && name[special] == '=') {
-      Problem(key, absl::StrCat("a version does not belong into the name: '", name, "'"),
-              absl::StrCat("write '", std::string(bare), ": {version: \"", name.substr(special + 1), "\"}'"));
-    } else if (special != std::string::npos) {
-      Problem(key, absl::StrCat("'", name, "' is not the name of a Debian package"),
-              absl::StrCat("'", std::string(1, name[special]), "' cannot stand in one"));
-    } else if (IsPackageName(absl::AsciiStrToLower(name))) {
-      Problem(key, absl::StrCat("'", name, "' is not the name of a Debian package"),
-              absl::StrCat("names have no capital letters: '", absl::AsciiStrToLower(name), "'"));
-    } else {
-      Problem(key, absl::StrCat("'", name, "' is not the name of a Debian package"),
-              "two or more of: lower-case letters, digits, + - .");
-    }
-    return false;
-  }
-
-  RequestedPackage ReadPackage(const YamlNode& key, const YamlNode& value) {
-    RequestedPackage package;
-    package.name = key.scalar;
-    package.line = key.line;
-    package.column = key.column;
-    if (value.Is(Kind::kNull)) return package;
-    if (!Expect(value, Kind::kMap, absl::StrCat("the options of '", key.scalar, "'"),
-                "'{}' for none, or e.g. '{version: \"1.0-1\"}'")) {
-      return package;
-    }
-    for (const auto& [name, option] : KnownEntries(value, {"version"})) {
-      if (!Expect(*option, Kind::kScalar, "'version'")) continue;
-      if (IsVersion(option->scalar)) {
-        package.version = option->scalar;
-      } else {
-        Problem(*option, absl::StrCat("'", option->scalar, "' is not a Debian version"));
-      }
-    }
-    return package;
-  }
-
-  std::vector<SpecCommand> ReadCommands(const YamlNode& node, const std::string& name) {
-    std::vector<SpecCommand> commands;
-    if (node.Is(Kind::kNull)) return commands;
-    if (!Expect(node, Kind::kList, absl::StrCat("'", name, "'"), "start each command with '- '"))
-      return commands;
-    if (node.items.size() > kMostCommands) {
-      Problem(node, absl::StrCat("more than ", kMostCommands, " commands"));
-      return commands;
-    }
-    for (const YamlNode& item : node.items) {
-      if (!Expect(item, Kind::kScalar, "a command",
-                  item.Is(Kind::kMap) ? "put the whole command in quotes" : "")) {
-        continue;
-      }
-      if (absl::StripAsciiWhitespace(item.scalar).empty()) {
-        Problem(item, "a command is empty");
-      } else if (item.scalar.size() > kLongestCommand) {
-        Problem(item, absl::StrCat("a command of more than ", kLongestCommand,
-                                   " bytes: put it into an overlay as a script"));
-      } else {
-        commands.push_back({item.scalar, item.line});
-      }
-    }
-    return commands;
-  }
-
-  const SourceLines& lines_;
-  std::vector<SpecProblem>& problems_;
-};
+void Sort(std::vector<SpecProblem>& problems) { std::stable_sort(problems.begin(), problems.end(), Before); }
 
 SpecProblem FileProblem(absl::string_view file, std::string message, std::string hint = "") {
   SpecProblem problem;
@@ -295,47 +40,172 @@ SpecProblem FileProblem(absl::string_view file, std::string message, std::string
   return problem;
 }
 
-}  // namespace
-
-ParsedSpecification ParseSpecification(absl::string_view text, absl::string_view file) {
-  ParsedSpecification parsed;
-  if (static_cast<int64_t>(text.size()) > kMostBytes) {
-    parsed.problems.push_back(FileProblem(file, "larger than 1 MiB"));
-    return parsed;
+const YamlNode* ValueOf(const YamlNode& map, absl::string_view wanted) {
+  for (const auto& [key, value] : map.entries) {
+    if (key.scalar == wanted) return &value;
   }
-  const SourceLines lines(std::string(file), text);
+  return nullptr;
+}
+
+// All packages look like Debian's: somebody forgot to say so.
+bool NamesDebianPackages(const YamlNode& top) {
+  const YamlNode* packages = ValueOf(top, "packages");
+  return packages != nullptr && !packages->entries.empty() &&
+         std::none_of(packages->entries.begin(), packages->entries.end(), [](const YamlNode::Entry& entry) {
+           return entry.key.scalar.find_first_of("/@") != std::string::npos;
+         });
+}
+
+// Which of the two it is. When that cannot be told, why not is the only problem: most others
+// would follow from it.
+std::optional<PackageManager> ManagerOf(const YamlNode& top, const SourceLines& lines,
+                                        std::vector<SpecProblem>& problems) {
+  if (top.Is(Kind::kNull)) {
+    problems.push_back(
+        lines.At(1, 1, "the file is empty", "start with 'packages:'; rootwright spec init writes one"));
+    return std::nullopt;
+  }
+  if (!top.Is(Kind::kMap)) {
+    problems.push_back(lines.At(top, absl::StrCat("a specification must be a map, not ", top.KindName())));
+    return std::nullopt;
+  }
+  if (const YamlNode* manager = ValueOf(top, "package_manager"); manager != nullptr) {
+    const bool portage = ValueOf(*manager, "portage") != nullptr && ValueOf(*manager, "apt") == nullptr;
+    return portage ? PackageManager::kPortage : PackageManager::kApt;
+  }
+  // embEDUx had no such key. A misspelt one is a misspelt one, though.
+  for (const auto& [key, value] : top.entries) {
+    if (NearestWord(key.scalar, {"package_manager"}).empty()) continue;
+    problems.push_back(
+        lines.At(key, absl::StrCat("unknown key '", key.scalar, "'; did you mean 'package_manager'?")));
+    return std::nullopt;
+  }
+  if (NamesDebianPackages(top)) {
+    problems.push_back(lines.At(
+        top, "there is no key 'package_manager', and no package here has a category as Portage's have",
+        kAddManager));
+    return std::nullopt;
+  }
+  return PackageManager::kPortage;
+}
+
+void ParseText(absl::string_view text, const SourceLines& lines, const ParseOptions& options,
+               ParsedSpecification& parsed) {
   if (const std::optional<BadByte> bad = FindBadByte(text); bad.has_value()) {
     parsed.problems.push_back(lines.At(bad->line, bad->column, bad->why));
     parsed.problems.back().line_text.clear();
-    return parsed;
+    return;
   }
   const YamlNode top = ParseYaml(text, lines, parsed.problems);
-  if (!parsed.ok()) return parsed;
-  parsed.specification = Reader(lines, parsed.problems).ReadTop(top);
-  std::stable_sort(parsed.problems.begin(), parsed.problems.end(),
-                   [](const SpecProblem& a, const SpecProblem& b) {
-                     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-                   });
-  return parsed;
+  if (!parsed.ok()) return;
+  const std::optional<PackageManager> manager = ManagerOf(top, lines, parsed.problems);
+  if (manager == PackageManager::kApt) ReadAptSpecification(top, lines, parsed);
+  if (manager == PackageManager::kPortage) ReadPortageSpecification(top, options.keyword, lines, parsed);
+  Sort(parsed.problems);
+  Sort(parsed.warnings);
 }
 
-ParsedSpecification LoadSpecification(const std::filesystem::path& folder) {
-  ParsedSpecification parsed;
-  const std::filesystem::path path = folder / kConfigurationFile;
+// Each attribute is of something that the overlay has.
+void CheckAttributes(const std::filesystem::path& folder, const SourceLines& lines,
+                     ParsedSpecification& parsed) {
+  for (const OverlayAttribute& attribute : parsed.specification.overlay_attributes) {
+    const std::filesystem::path path = std::filesystem::path(attribute.overlay) / attribute.path;
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::symlink_status(folder / path, error);
+    if (!IsFolderWithin(folder, path.parent_path()) || !std::filesystem::exists(status)) {
+      parsed.problems.push_back(lines.At(attribute.line, attribute.column,
+                                         absl::StrCat("there is no '", path.string(), "'"),
+                                         "attributes are for files that an overlay has"));
+    } else if (std::filesystem::is_symlink(status) && attribute.mode.has_value()) {
+      parsed.problems.push_back(lines.At(attribute.line, attribute.column,
+                                         absl::StrCat("'", path.string(), "' is a link"),
+                                         "links have no mode; name what it leads to"));
+    }
+  }
+}
+
+// A set that neither Portage nor the overlay has may still come from a repository.
+void CheckSets(const SourceLines& lines, ParsedSpecification& parsed) {
+  std::vector<std::string> known = {"world", "selected", "system", "profile", "installed"};
+  const PortageSettings& portage = parsed.specification.portage;
+  known.insert(known.end(), portage.overlay.sets.begin(), portage.overlay.sets.end());
+  for (const PortagePackage& package : portage.packages) {
+    const std::string& name = package.atom.package;
+    if (package.atom.kind != PortageAtom::Kind::kSet) continue;
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string nearest = NearestWord(name, known);
+    SpecProblem warning =
+        lines.At(package.line, package.column, absl::StrCat("the overlay has no etc/portage/sets/", name),
+                 nearest.empty() ? "Portage may know it from a repository"
+                                 : absl::StrCat("did you mean '@", nearest, "'?"));
+    warning.severity = Severity::kWarning;
+    parsed.warnings.push_back(std::move(warning));
+  }
+}
+
+absl::StatusOr<std::string> ReadConfiguration(const std::filesystem::path& path, SpecProblem& problem) {
   struct stat info {};
   // Not followed: a link in a specification must not show a file of the build host.
   if (lstat(path.c_str(), &info) != 0) {
-    parsed.problems.push_back(FileProblem(kConfigurationFile,
-                                          errno == ENOENT ? "there is no such file" : std::strerror(errno),
-                                          "a specification is a folder with a configuration.yml in it"));
+    problem =
+        FileProblem(kConfigurationFile, errno == ENOENT ? "there is no such file" : std::strerror(errno),
+                    "a specification is a folder with a configuration.yml in it");
   } else if (!S_ISREG(info.st_mode)) {
-    parsed.problems.push_back(FileProblem(kConfigurationFile, "is not a regular file"));
+    problem = FileProblem(kConfigurationFile, "is not a regular file");
   } else if (info.st_size > kMostBytes) {
-    parsed.problems.push_back(FileProblem(kConfigurationFile, "larger than 1 MiB"));
-  } else if (absl::StatusOr<std::string> text = ReadFile(path, kMostBytes); text.ok()) {
-    parsed = ParseSpecification(*text);
+    problem = FileProblem(kConfigurationFile, "larger than 1 MiB");
   } else {
-    parsed.problems.push_back(FileProblem(kConfigurationFile, std::string(text.status().message())));
+    absl::StatusOr<std::string> text = ReadFile(path, kMostBytes);
+    if (!text.ok()) problem = FileProblem(kConfigurationFile, std::string(text.status().message()));
+    return text;
+  }
+  return absl::InvalidArgumentError(problem.message);
+}
+
+}  // namespace
+
+size_t Specification::packages_asked() const {
+  if (package_manager == PackageManager::kApt) return packages.size();
+  return static_cast<size_t>(std::count_if(
+      portage.packages.begin(), portage.packages.end(),
+      [](const PortagePackage& package) { return package.atom.kind != PortageAtom::Kind::kWildcard; }));
+}
+
+std::vector<SpecProblem> ParsedSpecification::AllInOrder() const {
+  std::vector<SpecProblem> all;
+  // Those of whole files, which have no line, stay behind as they were found.
+  const auto placed = std::find_if(problems.begin(), problems.end(),
+                                   [](const SpecProblem& problem) { return problem.line == 0; });
+  std::merge(problems.begin(), placed, warnings.begin(), warnings.end(), std::back_inserter(all), Before);
+  all.insert(all.end(), placed, problems.end());
+  return all;
+}
+
+ParsedSpecification ParseSpecification(absl::string_view text, const ParseOptions& options) {
+  ParsedSpecification parsed;
+  if (static_cast<int64_t>(text.size()) > kMostBytes) {
+    parsed.problems.push_back(FileProblem(options.file, "larger than 1 MiB"));
+    return parsed;
+  }
+  ParseText(text, SourceLines(options.file, text), options, parsed);
+  return parsed;
+}
+
+ParsedSpecification LoadSpecification(const std::filesystem::path& folder, const ParseOptions& options) {
+  ParsedSpecification parsed;
+  SpecProblem unreadable;
+  if (const auto text = ReadConfiguration(folder / kConfigurationFile, unreadable); text.ok()) {
+    const SourceLines lines(options.file, *text);
+    ParseText(*text, lines, options, parsed);
+    CheckAttributes(folder, lines, parsed);
+    Sort(parsed.problems);
+    if (parsed.specification.package_manager == PackageManager::kPortage) {
+      parsed.specification.portage.overlay = ReadPortageOverlay(folder, parsed.problems);
+      CheckSets(lines, parsed);
+      Sort(parsed.warnings);
+    }
+  } else {
+    parsed.problems.push_back(std::move(unreadable));
   }
   for (const char* overlay : {kPreInstallOverlay, kPostInstallOverlay}) {
     for (SpecProblem& problem : CheckOverlay(folder, overlay)) parsed.problems.push_back(std::move(problem));

@@ -167,6 +167,8 @@ std::string InPlainWords(const std::string& message) {
   if (message == "unknown token") return "this character cannot start a value; put the value in quotes";
   if (message == "the referenced anchor is not defined")
     return "a value cannot start with '*'; put it in quotes";
+  if (message == "unexpected character in block scalar")
+    return "'>' and '|' begin a text of several lines; put this in quotes";
   if (message == "bad file") return "nested too deeply";
   return absl::StrCat("not valid YAML: ", message);
 }

@@ -64,7 +64,7 @@ class FakeDebianRoot : public DebianRoot {
       R"sh(mkdir -p "$1/usr/bin" "$1/usr/sbin" "$1/usr/lib" "$1/usr/lib64" "$1/proc" "$1/sys" "$1/tmp" \
   "$1/var/tmp" "$1/etc" "$1/var/lib/dpkg/info" "$1/run/lock"
 for link in bin sbin lib lib64; do ln -s usr/$link "$1/$link"; done
-for program in sh cat rm mkdir tar grep ls cp mv echo; do
+for program in sh cat rm mkdir tar grep ls cp mv echo chmod chown; do
   cp -L "/bin/$program" "$1/usr/bin/$program"
   ldd "/bin/$program" | grep -o '/[^ ]*' | while read -r library; do
     mkdir -p "$1$(dirname "$library")"

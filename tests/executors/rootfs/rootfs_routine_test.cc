@@ -118,6 +118,50 @@ TEST_F(Rootfs, MistakesInTheSpecificationStartNothing) {
   EXPECT_EQ(executor_.images, 0);
 }
 
+TEST_F(Rootfs, WarningsOfTheSpecificationAreEvents) {
+  Write("configuration.yml", Header("packages:\n  greeter: {}\n  greeter: {}\n"));
+  Build();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_THAT(run_.reporter.warnings, ElementsAre("configuration.yml:4:3: 'greeter' stands here again"));
+  EXPECT_THAT(run_.reporter.log, HasSubstr("this one counts, not the one on line 3"));
+}
+
+TEST_F(Rootfs, PortageSpecificationIsRefusedInOneSentence) {
+  Write("configuration.yml", "packages:\n  app-misc/screen: {kw: {+: ~x86}}\n");
+  request_.environment.architecture = Architecture::kArm64;
+  Build();
+  EXPECT_EQ(run_.steps.back(), "parse_packages");
+  EXPECT_EQ(run_.result.failure,
+            "configuration.yml: a specification for Portage, which this agent cannot build yet");
+  EXPECT_THAT(
+      run_.reporter.warnings,
+      ElementsAre("configuration.yml:2:29: '~x86' is a keyword of another architecture; this one is arm64"));
+  EXPECT_EQ(executor_.images, 0);
+}
+
+TEST_F(Rootfs, OverlayAttributesAreSetInTheTarget) {
+  Write("configuration.yml", Header("packages: {greeter: {}}\noverlay_attributes:\n"
+                                    "  pre_install_overlay/etc/early: {mode: '0600'}\n"
+                                    "  post_install_overlay/etc/late: {mode: '4750'}\n"
+                                    "post_install_commands: ['ls -l /etc/early /etc/late > /etc/modes']\n"));
+  Write("pre_install_overlay/etc/early", "early\n");
+  Write("post_install_overlay/etc/late", "late\n");
+  Build();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_THAT(Tar({"-O", "etc/modes"}),
+              testing::ContainsRegex("-rw------- .*/etc/early\n-rwsr-x--- .*/etc/late\n"));
+}
+
+TEST_F(Rootfs, OwnerThatTheTargetDoesNotHaveFailsTheStep) {
+  Write("configuration.yml", Header("packages: {greeter: {}}\noverlay_attributes:\n"
+                                    "  post_install_overlay/etc/late: {owner: nobody-of-that-name}\n"));
+  Write("post_install_overlay/etc/late", "late\n");
+  Build();
+  EXPECT_EQ(run_.steps.back(), "post_install");
+  EXPECT_THAT(run_.result.failure,
+              HasSubstr("overlay_attributes of post_install_overlay cannot be set (exit 1)"));
+}
+
 TEST_F(Rootfs, OverlayLinkThatLeavesTheRootStartsNothing) {
   fs::create_directories(origin() / "post_install_overlay");
   fs::create_symlink("../../etc/passwd", origin() / "post_install_overlay/out");

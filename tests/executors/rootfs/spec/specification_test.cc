@@ -86,15 +86,7 @@ TEST(Specification, AllProblemsAreReportedInTheOrderOfTheFile) {
       "{apt: {}}\n");
   std::vector<int> lines;
   for (const SpecProblem& problem : parsed.problems) lines.push_back(problem.line);
-  EXPECT_THAT(lines, ElementsAre(1, 1, 1, 2, 3, 4)) << FormatProblems(parsed.problems);
-}
-
-TEST(Specification, WithoutPackageManagerIsPortageAndSaysSo) {
-  const ParsedSpecification parsed =
-      ParseSpecification("global: {use: {+: a}}\npackages: {app-misc/foo: {}}\n");
-  ASSERT_THAT(parsed.problems, SizeIs(1));
-  EXPECT_THAT(parsed.problems[0].message,
-              HasSubstr("Portage specifications are not supported by this version yet"));
+  EXPECT_THAT(lines, ElementsAre(1, 1, 2, 3, 4)) << FormatProblems(parsed.problems);
 }
 
 TEST(Specification, WrongTypesAreNamed) {
@@ -131,10 +123,20 @@ TEST(Specification, RefusesSuitesThatAreNoNames) {
 }
 
 TEST(Specification, DuplicateKeysAreRefused) {
-  EXPECT_THAT(
-      WithManager("packages:\n  nano: {}\n  nano: {}\n"),
-      HasSubstr(
-          "4:3: error: 'nano' stands here again\n    4 |   nano: {}\n      |   ^ it is on line 3 already"));
+  EXPECT_THAT(WithManager("packages: {}\npackages: {}\n"),
+              HasSubstr("3:1: error: 'packages' stands here again\n    3 | packages: {}\n      | ^ it is on "
+                        "line 2 already"));
+}
+
+TEST(Specification, DuplicatePackagesAreWarnedOf) {
+  const ParsedSpecification parsed =
+      ParseSpecification(std::string(kManager) + "packages:\n  nano: {}\n  nano: {version: 7}\n");
+  ASSERT_TRUE(parsed.ok()) << FormatProblems(parsed.problems);
+  EXPECT_EQ(FormatProblems(parsed.warnings),
+            "configuration.yml:4:3: warning: 'nano' stands here again\n    4 |   nano: {version: 7}\n"
+            "      |   ^ this one counts, not the one on line 3\n");
+  ASSERT_THAT(parsed.specification.packages, SizeIs(1));
+  EXPECT_EQ(parsed.specification.packages[0].version, "7");
 }
 
 TEST(Specification, MalformedYamlHasLineAndColumn) {
