@@ -179,15 +179,30 @@ std::vector<CommandSpec> LocalCommands() {
   return {
       {"spec check",
        "Check a specification without building it",
-       "Says file, line and column of each mistake. Needs no master. Exit code 2 when there is one.\n"
+       "SPEC is a folder, looked at as it lies there, or a git URL with '#branch', which is fetched. Says "
+       "file, line\n"
+       "and column of each mistake and warning. Needs no master. Exit code 2 when there is a mistake.\n"
        "Host shortcuts that 'build submit --disable-shortcut' knows: ca-certificates, idle-preinsts, "
        "maintscript-helper,\n"
        "python-bytecode, ssh-host-keys, systemd-helper; 'all' for every one.",
-       {{"FOLDER", Need::kOptional, Kind::kFolder, "folder with configuration.yml; default the present one"}},
-       {},
+       {{"SPEC", Need::kOptional, Kind::kFolder, "folder with configuration.yml, or URL#branch; default ."}},
+       {{"platform", 0, "NAME", "check it for this platform; default the one that the branch names"},
+        {"platforms", 0, "FILE", "platforms to know instead of those that come with the program"},
+        {"path", 0, "FOLDER", "folder within SPEC"},
+        {"translate", 0, nullptr, "show what the package manager will be given"}},
        nullptr,
        "rootwright spec check .\n"
-       "rootwright spec check examples/specs/arm64-minimal --json"},
+       "rootwright spec check examples/specs/arm64-minimal --json\n"
+       "rootwright spec check https://example.org/specs.git#arm64_gateway --translate"},
+      {"spec init",
+       "Write a commented example of a specification",
+       "Writes configuration.yml, never over one that is there.",
+       {{"FOLDER", Need::kOptional, Kind::kFolder,
+         "where it goes, made when missing; default the present one"}},
+       {{"package-manager", 'p', "KIND", "where packages come from; default apt", "apt portage"}},
+       nullptr,
+       "rootwright spec init gateway\n"
+       "rootwright spec init gateway --package-manager portage"},
       {"doctor",
        "Look at what this host can build, and what is missing",
        "Asks rootwright-agent, which must be beside this program or in PATH. Exit code 1 when a check "

@@ -16,7 +16,7 @@
 namespace rootwright::cli {
 namespace {
 
-constexpr std::array<std::pair<const char*, Command>, 16> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 17> kCommands = {{
     {"build submit", BuildSubmit},
     {"build watch", BuildWatch},
     {"build log", BuildLog},
@@ -30,6 +30,7 @@ constexpr std::array<std::pair<const char*, Command>, 16> kCommands = {{
     {"agent drain", AgentDrain},
     {"agent resume", AgentResume},
     {"spec check", SpecCheck},
+    {"spec init", SpecInit},
     {"doctor", Doctor},
     {"completion bash", CompletionBash},
     {"help", Help},

@@ -40,6 +40,7 @@ absl::StatusOr<ExitCode> AgentShow(Session& session);
 absl::StatusOr<ExitCode> AgentDrain(Session& session);
 absl::StatusOr<ExitCode> AgentResume(Session& session);
 absl::StatusOr<ExitCode> SpecCheck(Session& session);
+absl::StatusOr<ExitCode> SpecInit(Session& session);
 absl::StatusOr<ExitCode> Doctor(Session& session);
 absl::StatusOr<ExitCode> CompletionBash(Session& session);
 absl::StatusOr<ExitCode> Help(Session& session);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/subprocess.h"
 #include "base/unique_fd.h"
 #include "tests/ci/cli/fake_master.h"
 #include "tests/ci/cli/story.h"
@@ -170,6 +171,108 @@ TEST_F(CommandLineTest, SpecCheckTellsGoodFromBad) {
                   .ok());
   EXPECT_EQ(Run({"spec", "check", folder_.path().string(), "--json"}), 0);
   EXPECT_EQ(out_, "{\"packages\":1}\n");
+}
+
+// `spec check` of Portage specifications, in folders and repositories.
+class SpecCheckTest : public CommandLineTest {
+ protected:
+  std::string Spec() const { return (folder_.path() / "spec").string(); }
+  void Write(const std::string& text) {
+    std::filesystem::create_directories(Spec());
+    ASSERT_TRUE(WriteFileAtomically(Spec() + "/configuration.yml", text).ok());
+  }
+  void Commit(const std::string& branch) {
+    for (const std::vector<std::string>& arguments :
+         {std::vector<std::string>{"init", "-q", "-b", branch},
+          {"add", "."},
+          {"-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "one"}}) {
+      SubprocessSpec git;
+      git.argv = {"git", "-C", Spec()};
+      git.argv.insert(git.argv.end(), arguments.begin(), arguments.end());
+      ASSERT_TRUE(CheckSubprocess(git, Deadline::In(absl::Minutes(1)), {}).ok());
+    }
+  }
+};
+
+constexpr char kPortage[] = "packages:\n  sys-apps/systemd: {kw: {+: '~amd64'}}\n";
+
+TEST_F(SpecCheckTest, FolderIsCheckedForThePlatformThatIsAsked) {
+  Write(kPortage);
+  EXPECT_EQ(Run({"spec", "check", Spec()}), 0);
+  EXPECT_EQ(out_,
+            "This specification is good: 1 package asked.\n"
+            "No platform: no branch is known that could name one; --platform NAME checks it for one.\n");
+  EXPECT_EQ(Run({"spec", "check", Spec(), "--platform", "arm64"}), 0);
+  EXPECT_THAT(out_, HasSubstr("warning: '~amd64' is a keyword of another architecture; this one is arm64"));
+  EXPECT_THAT(out_, HasSubstr("1 package asked, for the platform arm64; 1 warning.\n"));
+  EXPECT_EQ(Run({"spec", "check", Spec(), "--platform", "arm46"}), 2);
+  EXPECT_THAT(error_, HasSubstr("did you mean 'arm64'?"));
+}
+
+TEST_F(SpecCheckTest, BranchOfALocalRepositoryNamesThePlatform) {
+  Write(kPortage);
+  Commit("amd64_gateway");
+  EXPECT_EQ(Run({"spec", "check", Spec()}), 0);
+  EXPECT_THAT(out_, HasSubstr("for the platform amd64.\n"));
+}
+
+TEST_F(SpecCheckTest, RepositoryIsFetchedAndItsBranchNamesThePlatform) {
+  Write(kPortage);
+  Commit("armv7a_hardfp_gateway");
+  EXPECT_EQ(Run({"spec", "check", "file://" + Spec() + "#armv7a_hardfp_gateway", "--json", "--translate"}), 0)
+      << error_;
+  EXPECT_THAT(out_, HasSubstr("{\"severity\":\"warning\",\"file\":\"configuration.yml\",\"line\":2,"));
+  EXPECT_THAT(out_, HasSubstr("{\"package_manager\":\"portage\",\"packages\":1,\"platform\":\"armv7a_"
+                              "hardfp\",\"warnings\":1}\n"));
+  EXPECT_THAT(
+      out_,
+      HasSubstr(
+          "{\"path\":\"etc/portage/package.accept_keywords/zz-rootwright\",\"when\":\"after_overlay\""));
+  EXPECT_EQ(Run({"spec", "check", Spec() + "#nothing"}), 2);
+  EXPECT_THAT(error_, HasSubstr("no such branch, tag or commit: 'nothing'"));
+  EXPECT_EQ(Run({"spec", "check", "file://" + Spec() + "#armv7a_hardfp_gateway", "--path", "none"}), 2);
+  EXPECT_THAT(error_, HasSubstr("no such folder: 'none'"));
+}
+
+TEST_F(SpecCheckTest, BranchWithoutPlatformIsAMistakeOnlyForPortage) {
+  Write(kPortage);
+  Commit("arm64-gateway");
+  EXPECT_EQ(Run({"spec", "check", Spec() + "#arm64-gateway"}), 2);
+  EXPECT_THAT(
+      out_,
+      HasSubstr(
+          "#arm64-gateway: error: branch 'arm64-gateway' names no platform; did you mean 'arm64_gateway'?"));
+  Write("package_manager: {apt: {suite: bookworm}}\npackages: {nano: {version: 7.2-1}}\n");
+  Commit("arm64-gateway");
+  EXPECT_EQ(Run({"spec", "check", Spec() + "#arm64-gateway", "--translate"}), 0) << out_;
+  EXPECT_THAT(out_, HasSubstr("apt is asked, in bookworm main, for\n    nano=7.2-1\n"));
+}
+
+TEST_F(SpecCheckTest, PlatformsFileOfOnesOwn) {
+  Write(kPortage);
+  const std::string file = (folder_.path() / "p.textproto").string();
+  ASSERT_TRUE(
+      WriteFileAtomically(file, "platform { name: 'board' architecture: 'arm64' chost: 'x' cflags: '-O3' }")
+          .ok());
+  EXPECT_EQ(Run({"spec", "check", Spec(), "--platform", "board", "--platforms", file, "--translate"}), 0);
+  EXPECT_THAT(
+      out_, HasSubstr("\netc/portage/make.conf (added to what is there, before the pre-install overlay)\n"));
+  EXPECT_THAT(out_, HasSubstr("    COMMON_FLAGS=\"-O3\"\n"));
+  ASSERT_TRUE(WriteFileAtomically(file, "platform {\n  nam: 'board'\n}").ok());
+  EXPECT_EQ(Run({"spec", "check", Spec(), "--platforms", file}), 2);
+  EXPECT_THAT(error_, HasSubstr(file + ":2:3: unknown field 'nam'; did you mean 'name'?\n"));
+}
+
+TEST_F(SpecCheckTest, InitWritesWhatCheckPasses) {
+  for (const char* kind : {"apt", "portage"}) {
+    const std::string target = (folder_.path() / kind / "new").string();
+    EXPECT_EQ(Run({"spec", "init", target, "--package-manager", kind}), 0) << error_;
+    EXPECT_THAT(out_, HasSubstr("rootwright spec check " + target));
+    EXPECT_EQ(Run({"spec", "check", target}), 0);
+    EXPECT_THAT(out_, HasSubstr("This specification is good: 3 packages asked.\n"));
+    EXPECT_EQ(Run({"spec", "init", target}), 2);
+    EXPECT_THAT(error_, HasSubstr("is there already, and was left as it is"));
+  }
 }
 
 }  // namespace
