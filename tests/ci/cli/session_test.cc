@@ -170,7 +170,7 @@ TEST_F(CommandLineTest, SpecCheckTellsGoodFromBad) {
                                   "package_manager: {apt: {suite: bookworm}}\npackages: {busybox: {}}\n")
                   .ok());
   EXPECT_EQ(Run({"spec", "check", folder_.path().string(), "--json"}), 0);
-  EXPECT_EQ(out_, "{\"packages\":1}\n");
+  EXPECT_EQ(out_, "{\"package_manager\":\"apt\",\"packages\":1,\"warnings\":0}\n");
 }
 
 // `spec check` of Portage specifications, in folders and repositories.
