@@ -47,6 +47,9 @@ struct CommandResult {
   // User and system time of the command and all its children.
   absl::Duration cpu;
   int64_t peak_memory_bytes = 0;
+  // Of one that failed, when the environment knows more than the code tells: "the memory limit of 512.0 MiB was
+  // reached, and the kernel killed". Else empty.
+  std::string cause;
 
   bool ok() const { return exit_code == 0 && signal == 0; }
 };
@@ -86,7 +89,7 @@ class Environment {
 
   // Writes what the environment changed in the imported tree as a raw tar archive to
   // `archive` on the host. What was removed stands in it the way overlayfs keeps it:
-  // character devices 0:0 for what is gone, "trusted.overlay.opaque" on replaced folders.
+  // character devices 0:0 (of any owner) for what is gone, "trusted.overlay.opaque" on replaced folders.
   virtual absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                      std::stop_token stop) = 0;
 

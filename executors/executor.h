@@ -70,10 +70,12 @@ struct HostCheck {
 
 // What an executor found on its host.
 struct HostReport {
+  enum class Isolation { kMachine, kContainer };
   struct Target {
     Architecture architecture;
     // A guest was really seen to boot under KVM.
     bool accelerated = false;
+    Isolation isolation = Isolation::kMachine;
   };
   std::vector<HostCheck> checks;
   std::vector<Target> targets;

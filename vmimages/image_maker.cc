@@ -61,7 +61,10 @@ absl::StatusOr<ImageDescription> ImageMaker::Make(const fs::path& folder) {
                                .files = {},
                                .packages = {},
                                .tools = {}};
-  RW_ASSIGN_OR_RETURN(description.guest_sha256, Sha256::OfFile(guest_program_));
+  const bool machine = recipe_.kind == ImageRecipe::Kind::kMachine;
+  if (machine) {
+    RW_ASSIGN_OR_RETURN(description.guest_sha256, Sha256::OfFile(guest_program_));
+  }
   RW_ASSIGN_OR_RETURN(description.tools, ToolVersions());
   RW_ASSIGN_OR_RETURN(const Packages packages, FetchPackages());
   for (const AptPlan* plan : {&packages.kernel, &packages.root}) {
@@ -72,8 +75,12 @@ absl::StatusOr<ImageDescription> ImageMaker::Make(const fs::path& folder) {
   // Beside the image's folder in the store: the same disk, and found there after a crash.
   RW_ASSIGN_OR_RETURN(const ScopedFolder scratch,
                       ScopedFolder::Create(folder.parent_path(), folder.filename().string() + "-scratch-"));
-  RW_ASSIGN_OR_RETURN(description.kernel_release, MakeBoot(packages, scratch.path(), folder));
-  RW_RETURN_IF_ERROR(MakeRootDisk(packages, scratch.path(), folder));
+  const fs::path tree = machine ? scratch.path() / "root" : folder / kRootFolder;
+  RW_RETURN_IF_ERROR(MakeRoot(packages, tree));
+  if (machine) {
+    RW_ASSIGN_OR_RETURN(description.kernel_release, MakeBoot(packages, scratch.path(), folder));
+    RW_RETURN_IF_ERROR(MakeRootDisk(tree, scratch.path(), folder));
+  }
   Report("hash");
   return description;
 }
@@ -88,6 +95,11 @@ absl::StatusOr<ImageMaker::Packages> ImageMaker::FetchPackages() {
   RW_RETURN_IF_ERROR(apt.Update(deadline_, stop_));
   Packages packages;
   RW_ASSIGN_OR_RETURN(packages.root, PlanFor(apt, recipe_.packages));
+  if (recipe_.kind == ImageRecipe::Kind::kContainerRoot) {
+    RW_ASSIGN_OR_RETURN(packages.root_files,
+                        apt.Download(packages.root, ReportPackages("download"), deadline_, stop_));
+    return packages;
+  }
   RW_ASSIGN_OR_RETURN(const AptPlan with_kernel, PlanFor(apt, {recipe_.kernel_package}));
   const auto kernel = std::find_if(with_kernel.packages.begin(), with_kernel.packages.end(), IsKernel);
   if (kernel == with_kernel.packages.end()) {
@@ -128,19 +140,21 @@ absl::StatusOr<std::string> ImageMaker::MakeBoot(const Packages& packages, const
   return kernel.release;
 }
 
-absl::Status ImageMaker::MakeRootDisk(const Packages& packages, const fs::path& scratch,
-                                      const fs::path& folder) {
-  const UnpackOptions options{.tree = scratch / "root",
+absl::Status ImageMaker::MakeRoot(const Packages& packages, const fs::path& tree) {
+  const UnpackOptions options{.tree = tree,
                               .architecture = recipe_.architecture,
                               .jobs = 2,
                               .dpkg_database = false,
                               .unpack_program = options_.unpack_program};
   RW_RETURN_IF_ERROR(UnpackPackages(packages.root, packages.root_files, options, ReportPackages("unpack"),
                                     deadline_, stop_));
+  return FinishMachineRoot(tree);
+}
+
+absl::Status ImageMaker::MakeRootDisk(const fs::path& tree, const fs::path& scratch, const fs::path& folder) {
   Report("root_disk");
-  RW_RETURN_IF_ERROR(FinishMachineRoot(options.tree));
   const fs::path raw = scratch / "root.ext4";
-  RW_RETURN_IF_ERROR(MakeExt4(options.tree, raw, recipe_.root_disk_bytes, kLabel, deadline_, stop_));
+  RW_RETURN_IF_ERROR(MakeExt4(tree, raw, recipe_.root_disk_bytes, kLabel, deadline_, stop_));
   // Not the sparse file itself: this one has no holes to be hashed or lost in a copy.
   const SubprocessSpec convert{.argv = {"qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw.string(),
                                         (folder / kRootDiskFile).string()}};
@@ -149,8 +163,11 @@ absl::Status ImageMaker::MakeRootDisk(const Packages& packages, const fs::path& 
 
 absl::StatusOr<std::map<std::string, std::string>> ImageMaker::ToolVersions() {
   std::map<std::string, std::string> versions;
-  const std::vector<std::vector<std::string>> commands = {
-      {"apt-get", "--version"}, {"dpkg-deb", "--version"}, {"mke2fs", "-V"}, {"qemu-img", "--version"}};
+  std::vector<std::vector<std::string>> commands = {{"apt-get", "--version"}, {"dpkg-deb", "--version"}};
+  if (recipe_.kind == ImageRecipe::Kind::kMachine) {
+    commands.push_back({"mke2fs", "-V"});
+    commands.push_back({"qemu-img", "--version"});
+  }
   for (const std::vector<std::string>& argv : commands) {
     absl::StatusOr<SubprocessResult> result = CheckSubprocess({.argv = argv}, deadline_, stop_);
     if (!result.ok()) return Annotate(result.status(), "ask for the version of a tool");

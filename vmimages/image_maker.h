@@ -18,9 +18,10 @@ namespace rootwright {
 inline constexpr char kKernelFile[] = "kernel";
 inline constexpr char kInitrdFile[] = "initrd";
 inline constexpr char kRootDiskFile[] = "root.qcow2";
+inline constexpr char kRootFolder[] = "root";
 
-// Makes one image: packages from the mirror, kernel, initrd, root disk. For one thread, used
-// once.
+// Makes one image: packages from the mirror; kernel, initrd and root disk of a machine, or the root folder of a
+// container. For one thread, used once.
 class ImageMaker {
  public:
   ImageMaker(const MachineImages::Options& options, const ImageRecipe& recipe,
@@ -42,7 +43,9 @@ class ImageMaker {
   // Writes kernel and initrd; returns the kernel's release.
   absl::StatusOr<std::string> MakeBoot(const Packages& packages, const std::filesystem::path& scratch,
                                        const std::filesystem::path& folder);
-  absl::Status MakeRootDisk(const Packages& packages, const std::filesystem::path& scratch,
+  // The files of the root, finished.
+  absl::Status MakeRoot(const Packages& packages, const std::filesystem::path& tree);
+  absl::Status MakeRootDisk(const std::filesystem::path& tree, const std::filesystem::path& scratch,
                             const std::filesystem::path& folder);
   absl::StatusOr<std::map<std::string, std::string>> ToolVersions();
   void Report(absl::string_view phase, absl::string_view item = "", int64_t done = 0,

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "base/wait.h"
+#include "vmimages/tree_digest.h"
 
 namespace rootwright {
 namespace {
@@ -64,6 +65,13 @@ absl::Status Seal(const fs::path& folder, ImageDescription& description) {
   description.files.clear();
   for (const fs::path& path : paths) {
     ImageDescription::File file{.name = path.filename().string(), .size_bytes = 0, .sha256 = {}};
+    if (fs::is_directory(fs::symlink_status(path, error))) {
+      RW_ASSIGN_OR_RETURN(const TreeDigest tree, DigestTree(path));
+      file.size_bytes = tree.content_bytes;
+      file.sha256 = tree.sha256;
+      description.files.push_back(std::move(file));
+      continue;
+    }
     RW_ASSIGN_OR_RETURN(file.sha256, Sha256::OfFile(path));
     file.size_bytes = static_cast<int64_t>(fs::file_size(path, error));
     if (error) return ErrnoStatus(error.value(), "ask for the size of", path.string());
@@ -126,6 +134,7 @@ absl::StatusOr<StoredImage> ImageStore::Find(const std::string& recipe_digest) {
 absl::Status ImageStore::Verify(const fs::path& path, const ImageDescription::File& expected) {
   struct stat info;
   if (lstat(path.c_str(), &info) != 0) return ErrnoStatus(errno, "look at", path.string());
+  if (S_ISDIR(info.st_mode)) return VerifyTree(path, expected);
   if (!S_ISREG(info.st_mode)) return absl::DataLossError(absl::StrCat(expected.name, ": not a plain file"));
   if (info.st_size != expected.size_bytes) {
     return absl::DataLossError(
@@ -144,6 +153,23 @@ absl::Status ImageStore::Verify(const fs::path& path, const ImageDescription::Fi
   }
   const MutexLock lock(mutex_);
   verified_.insert_or_assign(path.string(), before);
+  return absl::OkStatus();
+}
+
+absl::Status ImageStore::VerifyTree(const fs::path& path, const ImageDescription::File& expected) {
+  RW_ASSIGN_OR_RETURN(const std::string before, FingerprintTree(path));
+  {
+    const MutexLock lock(mutex_);
+    const auto known = verified_trees_.find(path.string());
+    if (known != verified_trees_.end() && known->second == before) return absl::OkStatus();
+  }
+  RW_ASSIGN_OR_RETURN(const TreeDigest tree, DigestTree(path));
+  if (tree.sha256 != expected.sha256) {
+    return absl::DataLossError(absl::StrCat(expected.name, ": its files have SHA-256 ", tree.sha256, " instead of ",
+                                            expected.sha256));
+  }
+  const MutexLock lock(mutex_);
+  verified_trees_.insert_or_assign(path.string(), before);
   return absl::OkStatus();
 }
 

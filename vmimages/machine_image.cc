@@ -32,4 +32,18 @@ absl::StatusOr<MachineImage> MachineImages::Prepare(Architecture architecture, c
                       .description = std::move(image->description)};
 }
 
+absl::StatusOr<ContainerImage> MachineImages::PrepareContainer(Architecture architecture, const Progress& progress,
+                                                               const Log& log, std::stop_token stop) {
+  const ImageRecipe recipe = ContainerRecipeFor(architecture);
+  const auto make = [&](const std::filesystem::path& folder) {
+    return ImageMaker(options_, recipe, {}, progress, stop).Make(folder);
+  };
+  absl::StatusOr<StoredImage> image = store_.FindOrMake(RecipeDigest(recipe, ""), make, log, stop);
+  if (!image.ok()) return Annotate(image.status(), absl::StrCat("prepare container image ", recipe.name));
+  return ContainerImage{.name = image->description.name,
+                        .digest = DigestOf(image->description),
+                        .root = image->folder / kRootFolder,
+                        .description = std::move(image->description)};
+}
+
 }  // namespace rootwright

@@ -32,9 +32,19 @@ struct MachineImage {
   ImageDescription description;
 };
 
+// What a container starts from: a folder with the files of a root, owned by the host's own numbers. Nobody may write
+// to it: containers have copy-on-write views of it.
+struct ContainerImage {
+  // "debian-12-amd64-root".
+  std::string name;
+  std::string digest;
+  std::filesystem::path root;
+  ImageDescription description;
+};
+
 // How far the making of an image is: `done` of `total` (0 when not known) of `phase`, at `item`.
 // The phases are "resolve", "download", "kernel", "unpack", "root_disk", "hash";
-// "download" is left out when the cache has all packages.
+// "download" is left out when the cache has all packages, "kernel" and "root_disk" for containers.
 struct ImageProgress {
   std::string phase;
   std::string item;
@@ -42,7 +52,7 @@ struct ImageProgress {
   int64_t total = 0;
 };
 
-// Has the machine images of this host: makes them from Debian packages, keeps them in a store,
+// Has the images of this host's machines and containers: makes them from Debian packages, keeps them in a store,
 // and hands them out verified. All is done on the host, for any architecture alike: packages
 // are unpacked, not configured, so no program of theirs runs; there is no mount, no loop
 // device and no user-mode emulation. It must be root, for the files' owners. Making one takes
@@ -74,6 +84,10 @@ class MachineImages {
   // program, Unavailable when packages are needed and the mirror cannot be reached.
   absl::StatusOr<MachineImage> Prepare(Architecture architecture, const Progress& progress, const Log& log,
                                        std::stop_token stop);
+
+  // The same for containers. They need no guest program in the image.
+  absl::StatusOr<ContainerImage> PrepareContainer(Architecture architecture, const Progress& progress,
+                                                  const Log& log, std::stop_token stop);
 
   // For listing and removing images of other recipes.
   ImageStore& store() { return store_; }

@@ -59,16 +59,32 @@ absl::StatusOr<ImageRecipe> RecipeFor(Architecture architecture) {
       absl::StrCat("find a machine image recipe: ", debian, ": there is none yet"));
 }
 
+ImageRecipe ContainerRecipeFor(Architecture architecture) {
+  return ImageRecipe{.kind = ImageRecipe::Kind::kContainerRoot,
+                     .architecture = architecture,
+                     .name = absl::StrCat("debian-12-", NamesOf(architecture).debian, "-root"),
+                     .suite = "bookworm",
+                     .components = {"main"},
+                     .packages = MachinePackages(),
+                     .kernel_package = "",
+                     .modules = {},
+                     .root_disk_bytes = 0};
+}
+
 std::string RecipeText(const ImageRecipe& recipe) {
-  return absl::StrCat("name: ", recipe.name, "\narchitecture: ", NamesOf(recipe.architecture).debian,
-                      "\nsuite: ", recipe.suite, "\ncomponents: ", absl::StrJoin(recipe.components, " "),
-                      "\npackages: ", absl::StrJoin(recipe.packages, " "),
-                      "\nkernel: ", recipe.kernel_package, "\nmodules: ", absl::StrJoin(recipe.modules, " "),
+  const std::string root = absl::StrCat(
+      "name: ", recipe.name, "\narchitecture: ", NamesOf(recipe.architecture).debian, "\nsuite: ", recipe.suite,
+      "\ncomponents: ", absl::StrJoin(recipe.components, " "), "\npackages: ", absl::StrJoin(recipe.packages, " "),
+      "\n");
+  if (recipe.kind == ImageRecipe::Kind::kContainerRoot) return root;
+  return absl::StrCat(root, "kernel: ", recipe.kernel_package, "\nmodules: ", absl::StrJoin(recipe.modules, " "),
                       "\nroot_disk_bytes: ", recipe.root_disk_bytes, "\n");
 }
 
 std::string RecipeDigest(const ImageRecipe& recipe, absl::string_view guest_sha256) {
-  return Sha256::Of(absl::StrCat("rootwright machine image, format ", kFormatVersion, "\n",
+  const char* const kind =
+      recipe.kind == ImageRecipe::Kind::kMachine ? "machine image" : "container root";
+  return Sha256::Of(absl::StrCat("rootwright ", kind, ", format ", kFormatVersion, "\n",
                                  RecipeText(recipe), "guest: ", guest_sha256, "\n"));
 }
 

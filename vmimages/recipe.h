@@ -10,13 +10,16 @@
 
 namespace rootwright {
 
-// What the image of a build machine is made of. Two recipes with equal text and the same
+// What the image of a build machine, or the root of a container, is made of. Two recipes with equal text and the same
 // guest program give images that are interchangeable, so the digest of both is the image's
 // name in the store. Versions of packages are not part of it: the archive decides them, and
 // image.json says which they were.
 struct ImageRecipe {
+  // A machine boots disk images; a container starts on a folder of files and has no kernel of its own.
+  enum class Kind { kMachine, kContainerRoot };
+  Kind kind = Kind::kMachine;
   Architecture architecture = Architecture::kArm64;
-  // What people call it: "debian-12-arm64".
+  // What people call it: "debian-12-arm64", "debian-12-amd64-root".
   std::string name;
   // Debian's: "bookworm".
   std::string suite;
@@ -31,13 +34,15 @@ struct ImageRecipe {
   int64_t root_disk_bytes = 0;
 };
 
-// The recipe for an architecture. Unimplemented when there is none yet.
+// The recipe for an architecture's machines. Unimplemented when there is none yet.
 absl::StatusOr<ImageRecipe> RecipeFor(Architecture architecture);
+// That of its containers: the same packages, so that a command finds the same in "/" of both.
+ImageRecipe ContainerRecipeFor(Architecture architecture);
 
 // All of the recipe as text, one "key: value" a line; for image.json and the digest.
 std::string RecipeText(const ImageRecipe& recipe);
 
-// SHA-256 over the text, the digest of the guest program and the version of the image
+// SHA-256 over the text, the digest of the guest program (empty where the image has none) and the version of the image
 // format, which changes whenever the maker does things differently.
 std::string RecipeDigest(const ImageRecipe& recipe, absl::string_view guest_sha256);
 

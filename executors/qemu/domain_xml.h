@@ -20,9 +20,6 @@ inline constexpr absl::string_view kOutDisk = "out";
 // Names the virtio-serial port that rootwright-guest answers on.
 inline constexpr absl::string_view kGuestPort = "rootwright.0";
 
-// Domains of builds are named this plus the build's id.
-inline constexpr absl::string_view kDomainPrefix = "rootwright-";
-
 // A socket's path holds at most this many bytes (sun_path with its final zero is 108).
 inline constexpr size_t kMaxSocketPath = 107;
 
@@ -63,10 +60,6 @@ struct DomainSpec {
 
 // libvirt's XML for it. Pure: text in, text out; everything that comes from outside is escaped.
 std::string DomainXml(const DomainSpec& spec);
-
-// Text as it may stand in XML content and attributes. Characters that XML 1.0 cannot hold
-// become "?".
-std::string EscapeXml(absl::string_view text);
 
 // The model that machines of an architecture get unless the build asks for another.
 absl::string_view DefaultCpuModel(Architecture architecture);

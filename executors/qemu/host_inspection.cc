@@ -1,27 +1,13 @@
 #include "executors/qemu/host_inspection.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
-
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "base/find_program.h"
 #include "vmimages/recipe.h"
 
 namespace rootwright {
 namespace {
-
-// Where a program is; empty when PATH, with the system folders, has none.
-std::string FindProgram(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  const std::string folders = absl::StrCat(path == nullptr ? "" : path, ":/usr/sbin:/usr/bin:/sbin:/bin");
-  for (absl::string_view folder : absl::StrSplit(folders, ':', absl::SkipEmpty())) {
-    const std::string candidate = absl::StrCat(folder, "/", name);
-    if (access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return {};
-}
 
 const char* PackageOfEmulator(Architecture architecture) {
   switch (architecture) {
@@ -35,18 +21,6 @@ const char* PackageOfEmulator(Architecture architecture) {
 }
 
 }  // namespace
-
-HostCheck CheckLibvirt(LibvirtConnection& connection) {
-  const absl::StatusOr<std::string> version = connection.DaemonVersion();
-  if (version.ok()) {
-    return {"libvirt", HostCheck::Result::kOk,
-            absl::StrCat("libvirt ", *version, " (", connection.uri(), ")"), ""};
-  }
-  const std::string remedy = FindProgram("libvirtd").empty()
-                                 ? "apt-get install libvirt-daemon-system"
-                                 : "systemctl start libvirtd, or without systemd: ci/private-libvirtd DIR";
-  return {"libvirt", HostCheck::Result::kFailed, std::string(version.status().message()), remedy};
-}
 
 HostCheck CheckMachines(Architecture architecture, bool required) {
   const ArchitectureNames& names = NamesOf(architecture);

@@ -5,14 +5,11 @@
 
 #include "absl/status/status.h"
 #include "executors/executor.h"
-#include "executors/qemu/libvirt_connection.h"
 
 namespace rootwright {
 
 // What the host needs for machines, each with its remedy.
 
-// libvirt answers: its version and URI.
-HostCheck CheckLibvirt(LibvirtConnection& connection);
 // There is a machine image recipe for the architecture, and its emulator is installed. Failed when one is
 // missing that is required, else degraded.
 HostCheck CheckMachines(Architecture architecture, bool required);

@@ -18,6 +18,7 @@
 #include "base/size_text.h"
 #include "base/status.h"
 #include "base/unique_fd.h"
+#include "executors/libvirt/let_pass.h"
 #include "executors/qemu/domain_xml.h"
 #include "vmimages/overlay.h"
 
@@ -40,23 +41,6 @@ absl::Status Copy(const std::filesystem::path& from, const std::filesystem::path
   std::filesystem::copy_file(from, to, error);
   if (error) return ErrnoStatus(error.value(), "copy to " + to.string(), from.string());
   if (chmod(to.c_str(), 0644) != 0) return ErrnoStatus(errno, "set the mode of", to.string());
-  return absl::OkStatus();
-}
-
-// QEMU runs as a user of its own, which must be able to pass every folder above the disks.
-absl::Status LetPass(const std::filesystem::path& folder) {
-  for (std::filesystem::path at = folder; at.has_relative_path(); at = at.parent_path()) {
-    struct stat info;
-    if (stat(at.c_str(), &info) != 0) return ErrnoStatus(errno, "look at", at.string());
-    if ((info.st_mode & S_IXOTH) != 0) continue;
-    if (at != folder) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("make the machine's files: ", folder.string(), ": QEMU's user cannot pass ",
-                       at.string(), ": chmod o+x ", at.string(), ", or choose another work folder"));
-    }
-    if (chmod(at.c_str(), info.st_mode | S_IXOTH) != 0)
-      return ErrnoStatus(errno, "set the mode of", at.string());
-  }
   return absl::OkStatus();
 }
 
@@ -83,7 +67,7 @@ absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage&
                                                      SizeText(needed), " needed, ", SizeText(free),
                                                      " free: free some, or let the build write less"));
   }
-  RW_RETURN_IF_ERROR(LetPass(folder_));
+  RW_RETURN_IF_ERROR(LetPass(folder_, "QEMU's user"));
   RW_RETURN_IF_ERROR(Copy(image.kernel, kernel()));
   RW_RETURN_IF_ERROR(Copy(image.initrd, initrd()));
   RW_RETURN_IF_ERROR(MakeSparse(tree_disk(), spec.disk_bytes));

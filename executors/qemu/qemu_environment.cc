@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/size_text.h"
 #include "base/status.h"
+#include "executors/libvirt/domain_text.h"
 #include "executors/qemu/change_archive.h"
 #include "executors/qemu/machine_process.h"
 #include "vmimages/ext4.h"
@@ -129,7 +130,7 @@ void QemuEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
   std::swap(channel_, channel);
 }
 
-absl::Status QemuEnvironment::ExplainEnd(MachineWatch::Fate fate) const {
+absl::Status QemuEnvironment::ExplainEnd(DomainWatch::Fate fate) const {
   const std::string console = files_.ConsoleTail();
   std::string how = "the machine ended";
   Fault fault = Fault::kHypervisor;
@@ -138,7 +139,7 @@ absl::Status QemuEnvironment::ExplainEnd(MachineWatch::Fate fate) const {
     how = absl::StrCat("the guest's kernel panicked: ",
                        absl::StripAsciiWhitespace(console.substr(panic, console.find('\n', panic) - panic)));
     fault = Fault::kGuest;
-  } else if (fate == MachineWatch::Fate::kEndedByGuest) {
+  } else if (fate == DomainWatch::Fate::kEndedByGuest) {
     how = "the guest switched the machine off";
     fault = Fault::kGuest;
   }
@@ -154,17 +155,17 @@ absl::Status QemuEnvironment::Explain(const absl::Status& status, const std::sto
     return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", how)), Fault::kHypervisor);
   };
   // The channel ends a moment before libvirt tells that the machine has.
-  if (watch_.fate() == MachineWatch::Fate::kAlive) watch_.AwaitStopped(Deadline::In(kEventDelay));
+  if (watch_.fate() == DomainWatch::Fate::kAlive) watch_.AwaitStopped(Deadline::In(kEventDelay));
   switch (watch_.fate()) {
-    case MachineWatch::Fate::kKilled:
+    case DomainWatch::Fate::kKilled:
       return ended("the machine was killed");
-    case MachineWatch::Fate::kEndedByGuest:
-    case MachineWatch::Fate::kStopped:
+    case DomainWatch::Fate::kEndedByGuest:
+    case DomainWatch::Fate::kStopped:
       return ExplainEnd(watch_.fate());
-    case MachineWatch::Fate::kLibvirtLost:
+    case DomainWatch::Fate::kLibvirtLost:
       return ended(
           absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"));
-    case MachineWatch::Fate::kAlive:
+    case DomainWatch::Fate::kAlive:
       break;
   }
   return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", std::string(status.message()),
@@ -175,7 +176,7 @@ absl::Status QemuEnvironment::Explain(const absl::Status& status, const std::sto
 absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
   {
     MutexLock lock(mutex_);
-    if (phase_ != Phase::kMade || watch_.fate() == MachineWatch::Fate::kKilled) {
+    if (phase_ != Phase::kMade || watch_.fate() == DomainWatch::Fate::kKilled) {
       return absl::UnavailableError(absl::StrCat(domain_.name, ": the machine has ended"));
     }
     phase_ = Phase::kStarted;
@@ -183,7 +184,7 @@ absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
   RW_RETURN_IF_ERROR(connection_->CreateDomain(domain_.name, DomainXml(domain_)));
   const absl::Status connected = ConnectGuest(deadline, stop);
   // A Kill that came while libvirt made the domain found none to destroy.
-  if (watch_.fate() == MachineWatch::Fate::kKilled) Destroy().IgnoreError();
+  if (watch_.fate() == DomainWatch::Fate::kKilled) Destroy().IgnoreError();
   if (connected.ok()) return absl::OkStatus();
   const absl::Status why = Explain(connected, stop);
   if (!absl::IsDeadlineExceeded(why)) return Annotate(why, "boot");
@@ -318,7 +319,7 @@ absl::Status QemuEnvironment::End(absl::Duration grace) {
   }
   const Deadline deadline = Deadline::In(grace);
   const bool orderly = started && channel != nullptr && grace > absl::ZeroDuration() &&
-                       watch_.fate() == MachineWatch::Fate::kAlive &&
+                       watch_.fate() == DomainWatch::Fate::kAlive &&
                        channel->Shutdown(deadline, watch_.ended()).ok() && watch_.AwaitStopped(deadline);
   if (channel != nullptr) channel->Close();
   if (started && !orderly) RW_RETURN_IF_ERROR(Annotate(Destroy(), "end"));

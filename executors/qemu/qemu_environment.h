@@ -8,9 +8,9 @@
 #include "executors/executor.h"
 #include "executors/guest/guest_channel.h"
 #include "executors/qemu/domain_xml.h"
-#include "executors/qemu/libvirt_connection.h"
+#include "executors/libvirt/libvirt_connection.h"
 #include "executors/qemu/machine_files.h"
-#include "executors/qemu/machine_watch.h"
+#include "executors/libvirt/domain_watch.h"
 #include "executors/qemu/qemu_settings.h"
 
 namespace rootwright {
@@ -59,7 +59,7 @@ class QemuEnvironment : public Environment {
   // What a failed call of the channel means: the machine's fate goes before the channel's words.
   absl::Status Explain(const absl::Status& status, const std::stop_token& stop);
   // Of a machine that ended and was not killed by us.
-  absl::Status ExplainEnd(MachineWatch::Fate fate) const;
+  absl::Status ExplainEnd(DomainWatch::Fate fate) const;
   absl::Status ConnectGuest(Deadline deadline, std::stop_token stop);
   absl::Status MountTree(GuestChannel& channel, Deadline deadline, std::stop_token stop);
   // By libvirt, else by the process itself.
@@ -69,7 +69,7 @@ class QemuEnvironment : public Environment {
   MachineFiles files_;
   const int64_t disk_bytes_;
   const std::shared_ptr<LibvirtConnection> connection_;
-  MachineWatch watch_;
+  DomainWatch watch_;
 
   enum class Phase { kMade, kStarted, kEnded };
   Mutex mutex_;

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "executors/libvirt/domain_text.h"
+#include "executors/libvirt/libvirt_check.h"
 #include "executors/qemu/host_inspection.h"
 #include "executors/qemu/kvm_probe.h"
 #include "executors/qemu/qemu_environment.h"

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/architecture.h"
-#include "executors/qemu/libvirt_connection.h"
+#include "executors/libvirt/libvirt_connection.h"
 
 namespace rootwright {
 

@@ -243,8 +243,8 @@ TEST_P(EnvironmentContract, TakesATreeInAndItsChangesOut) {
   using ::testing::ContainsRegex;
   using ::testing::HasSubstr;
   using ::testing::Not;
-  EXPECT_THAT(listing, ContainsRegex("c--------- +0/0 +0,0 [^\n]* \\./etc/gone"));
-  EXPECT_THAT(listing, ContainsRegex("c--------- +0/0 +0,0 [^\n]* \\./old"));
+  EXPECT_THAT(listing, ContainsRegex("c--------- +[0-9]+/[0-9]+ +0,0 [^\n]* \\./etc/gone"));
+  EXPECT_THAT(listing, ContainsRegex("c--------- +[0-9]+/[0-9]+ +0,0 [^\n]* \\./old"));
   EXPECT_THAT(listing, ContainsRegex("\\./replaced/\n +x: +1 trusted.overlay.opaque"));
   EXPECT_THAT(listing, HasSubstr("./replaced/after"));
   EXPECT_THAT(listing, ContainsRegex(" 7/8 [^\n]* \\./new/file"));

@@ -85,11 +85,5 @@ TEST(DomainXml, RoundsMemoryAndBufferUp) {
   EXPECT_NE(xml.find("<tb-cache unit='MiB'>65</tb-cache>"), std::string::npos);
 }
 
-TEST(EscapeXml, KeepsUtf8AndReplacesWhatXmlCannotHold) {
-  EXPECT_EQ(EscapeXml("grün"), "grün");
-  EXPECT_EQ(EscapeXml(absl::string_view("a\0b\x01", 4)), "a?b?");
-  EXPECT_EQ(EscapeXml("a\nb\tc"), "a&#10;b&#9;c");
-}
-
 }  // namespace
 }  // namespace rootwright

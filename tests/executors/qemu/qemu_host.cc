@@ -1,10 +1,6 @@
 #include "tests/executors/qemu/qemu_host.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -12,8 +8,6 @@
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
-#include "base/subprocess.h"
-#include "base/wait.h"
 
 namespace rootwright {
 namespace {
@@ -24,8 +18,6 @@ std::filesystem::path FromEnvironment(const char* name, const char* fallback) {
 }
 
 [[noreturn]] void Fail(absl::string_view what) { throw std::runtime_error(std::string(what)); }
-
-std::string Script() { return FromEnvironment("ROOTWRIGHT_SOURCE", ".") / "ci/private-libvirtd"; }
 
 }  // namespace
 
@@ -48,52 +40,12 @@ QemuHost::QemuHost() {
       [](absl::string_view line) { std::cerr << line << "\n"; }, {});
   if (!image.ok()) Fail(image.status().message());
   image_ = *std::move(image);
-  StartLibvirtd();
-}
-
-QemuHost::~QemuHost() {
-  SubprocessSpec end;
-  end.argv = {Script(), "--end", (folder_->path() / "libvirt").string()};
-  const auto ended = RunSubprocess(end, Deadline::In(absl::Minutes(1)), {});
-  if (!ended.ok() || !ended->ok())
-    std::cerr << "libvirtd or its machines may be left in " << folder() << "\n";
-  if (libvirtd_ > 0) waitpid(libvirtd_, nullptr, 0);
-}
-
-void QemuHost::StartLibvirtd() {
-  const std::string script = Script();
-  const std::string where = folder_->path() / "libvirt";
-  const std::string log = folder_->path() / "libvirtd.log";
-  libvirtd_ = fork();
-  if (libvirtd_ == 0) {
-    const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    dup2(out, 1);
-    dup2(out, 2);
-    setpgid(0, 0);
-    execl(script.c_str(), script.c_str(), where.c_str(), nullptr);
-    _exit(127);
-  }
-  LibvirtSettings settings = Settings().libvirt;
-  for (const Deadline deadline = Deadline::In(absl::Minutes(1));;) {
-    const auto connection = LibvirtConnection::Create(settings);
-    if (connection.ok() && (*connection)->Check().ok()) return;
-    if (deadline.Passed() || waitpid(libvirtd_, nullptr, WNOHANG) != 0) {
-      Fail(absl::StrCat("libvirtd does not start:\n", ReadFile(log).value_or("")));
-    }
-    SleepFor(absl::Milliseconds(50), {}).IgnoreError();
-  }
-}
-
-void QemuHost::KillLibvirtd() {
-  kill(libvirtd_, SIGKILL);
-  waitpid(libvirtd_, nullptr, 0);
-  libvirtd_ = 0;
+  libvirtd_ = std::make_unique<PrivateLibvirtd>(this->folder(), this->folder() / "builds");
 }
 
 QemuSettings QemuHost::Settings() const {
   QemuSettings settings;
-  settings.libvirt.uri =
-      absl::StrCat("qemu+unix:///system?socket=", folder().string(), "/libvirt/libvirt-sock");
+  settings.libvirt.uri = libvirtd_->Uri("qemu");
   settings.work_folder = folder() / "builds";
   return settings;
 }

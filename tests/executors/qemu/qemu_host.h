@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -9,9 +7,10 @@
 
 #include "base/file.h"
 #include "executors/executor.h"
-#include "executors/qemu/libvirt_connection.h"
+#include "executors/libvirt/libvirt_connection.h"
 #include "executors/qemu/qemu_environment.h"
 #include "executors/qemu/qemu_settings.h"
+#include "tests/executors/libvirt/private_libvirtd.h"
 #include "vmimages/machine_image.h"
 
 namespace rootwright {
@@ -22,11 +21,10 @@ namespace rootwright {
 class QemuHost {
  public:
   QemuHost();
-  ~QemuHost();
 
-  void StartLibvirtd();
+  void StartLibvirtd() { libvirtd_->Start(); }
   // Killed, so that its machines go on.
-  void KillLibvirtd();
+  void KillLibvirtd() { libvirtd_->Kill(); }
 
   QemuSettings Settings() const;
   // A build with a new work folder.
@@ -39,7 +37,7 @@ class QemuHost {
   std::optional<ScopedFolder> folder_;
   std::unique_ptr<MachineImages> images_;
   std::optional<MachineImage> image_;
-  pid_t libvirtd_ = 0;
+  std::unique_ptr<PrivateLibvirtd> libvirtd_;
   int builds_ = 0;
 };
 

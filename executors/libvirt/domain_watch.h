@@ -6,19 +6,19 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "executors/qemu/libvirt_connection.h"
+#include "executors/libvirt/libvirt_connection.h"
 
 namespace rootwright {
 
-// What becomes of one machine, as libvirt tells: whoever waits for the machine is woken when
+// What becomes of one machine or container, as libvirt tells: whoever waits for it is woken when
 // there is nothing to wait for any more. From any thread.
-class MachineWatch {
+class DomainWatch {
  public:
   enum class Fate { kAlive, kEndedByGuest, kStopped, kKilled, kLibvirtLost };
 
-  MachineWatch(LibvirtConnection& connection, const std::string& domain);
+  DomainWatch(LibvirtConnection& connection, const std::string& domain);
 
-  // Asked to stop when the machine's fate is no longer kAlive.
+  // Asked to stop when its fate is no longer kAlive.
   std::stop_token ended() const { return shared_->ended.get_token(); }
   Fate fate() const;
   // We end it ourselves. The first fate stays.

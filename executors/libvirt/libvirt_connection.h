@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/unique_fd.h"
 
 // libvirt.h stays in the sources.
 struct _virConnect;
@@ -72,7 +73,8 @@ class LibvirtConnection {
 
   // Whether libvirt answers now.
   absl::Status Check();
-  // E.g. "9.0.0", of the daemon, and of the QEMU that it starts for this host's own architecture.
+  // E.g. "9.0.0", of the daemon, and of the QEMU that it starts for this host's own architecture; for
+  // containers that is the kernel.
   absl::StatusOr<std::string> DaemonVersion();
   absl::StatusOr<std::string> EmulatorVersion();
   // XML of what the host can do.
@@ -80,6 +82,10 @@ class LibvirtConnection {
 
   // Starts a transient domain.
   absl::Status CreateDomain(const std::string& name, const std::string& xml);
+  // The same for a container, whose first process inherits `descriptor` as number 3.
+  absl::Status CreateContainer(const std::string& name, const std::string& xml, UniqueFd descriptor);
+  // libvirt's number for it while it runs; of a container, the process that holds it.
+  absl::StatusOr<int> DomainId(const std::string& name);
   // Ends it by force. NotFound when it is gone already.
   absl::Status DestroyDomain(const std::string& name);
   // Of all its virtual CPUs, as the host counts it.

@@ -1,4 +1,4 @@
-#include "executors/qemu/libvirt_error.h"
+#include "executors/libvirt/libvirt_error.h"
 
 #include <libvirt/virterror.h>
 

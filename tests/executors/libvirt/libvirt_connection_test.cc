@@ -1,4 +1,4 @@
-#include "executors/qemu/libvirt_connection.h"
+#include "executors/libvirt/libvirt_connection.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "executors/qemu/libvirt_event_loop.h"
+#include "executors/libvirt/libvirt_event_loop.h"
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -6,7 +6,7 @@
 #include <signal.h>
 
 #include "base/mutex.h"
-#include "executors/qemu/libvirt_error.h"
+#include "executors/libvirt/libvirt_error.h"
 
 namespace rootwright {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
-#include "executors/qemu/libvirt_connection.h"
+#include "executors/libvirt/libvirt_connection.h"
 
 namespace rootwright {
 

@@ -1,4 +1,4 @@
-#include "executors/qemu/libvirt_connection.h"
+#include "executors/libvirt/libvirt_connection.h"
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -18,9 +18,9 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
-#include "executors/qemu/domain_listeners.h"
-#include "executors/qemu/libvirt_error.h"
-#include "executors/qemu/libvirt_event_loop.h"
+#include "executors/libvirt/domain_listeners.h"
+#include "executors/libvirt/libvirt_error.h"
+#include "executors/libvirt/libvirt_event_loop.h"
 
 namespace rootwright {
 namespace {
@@ -304,6 +304,30 @@ absl::Status LibvirtConnection::CreateDomain(const std::string& name, const std:
                       return true;
                     })
       .status();
+}
+
+absl::Status LibvirtConnection::CreateContainer(const std::string& name, const std::string& xml,
+                                                UniqueFd descriptor) {
+  // Of the call: it may outlive this one.
+  const auto held = std::make_shared<UniqueFd>(std::move(descriptor));
+  return Call<bool>(absl::StrCat("create domain: ", name),
+                    [name, xml, held](virConnect* link) -> absl::StatusOr<bool> {
+                      int files[] = {held->get()};
+                      const Domain domain(
+                          virDomainCreateXMLWithFiles(link, xml.c_str(), 1, files, VIR_DOMAIN_NONE));
+                      if (domain == nullptr) return LibvirtStatus("create domain", name);
+                      return true;
+                    })
+      .status();
+}
+
+absl::StatusOr<int> LibvirtConnection::DomainId(const std::string& name) {
+  return Call<int>(absl::StrCat("find domain: ", name), [name](virConnect* link) -> absl::StatusOr<int> {
+    RW_ASSIGN_OR_RETURN(const Domain domain, LookUp(link, "find domain", name));
+    const unsigned int id = virDomainGetID(domain.get());
+    if (id == static_cast<unsigned int>(-1)) return LibvirtStatus("find domain", name);
+    return static_cast<int>(id);
+  });
 }
 
 absl::Status LibvirtConnection::DestroyDomain(const std::string& name) {

@@ -1,4 +1,4 @@
-#include "executors/qemu/domain_listeners.h"
+#include "executors/libvirt/domain_listeners.h"
 
 #include <utility>
 

@@ -1,10 +1,10 @@
-#include "executors/qemu/machine_watch.h"
+#include "executors/libvirt/domain_watch.h"
 
 #include <algorithm>
 
 namespace rootwright {
 
-void MachineWatch::Shared::Set(Fate next) {
+void DomainWatch::Shared::Set(Fate next) {
   {
     MutexLock lock(mutex);
     if (next == Fate::kStopped || next == Fate::kEndedByGuest) stopped = true;
@@ -14,21 +14,21 @@ void MachineWatch::Shared::Set(Fate next) {
   ended.request_stop();
 }
 
-MachineWatch::MachineWatch(LibvirtConnection& connection, const std::string& domain)
+DomainWatch::DomainWatch(LibvirtConnection& connection, const std::string& domain)
     : subscription_(connection.Listen(domain, [shared = shared_](DomainEvent event) {
         if (event == DomainEvent::kEndedByGuest) shared->Set(Fate::kEndedByGuest);
         if (event == DomainEvent::kStopped) shared->Set(Fate::kStopped);
         if (event == DomainEvent::kLibvirtLost) shared->Set(Fate::kLibvirtLost);
       })) {}
 
-MachineWatch::Fate MachineWatch::fate() const {
+DomainWatch::Fate DomainWatch::fate() const {
   MutexLock lock(shared_->mutex);
   return shared_->fate;
 }
 
-void MachineWatch::MarkKilled() { shared_->Set(Fate::kKilled); }
+void DomainWatch::MarkKilled() { shared_->Set(Fate::kKilled); }
 
-bool MachineWatch::AwaitStopped(Deadline deadline) {
+bool DomainWatch::AwaitStopped(Deadline deadline) {
   MutexLock lock(shared_->mutex);
   const auto stopped = [this]() RW_REQUIRES(shared_->mutex) { return shared_->stopped; };
   // Not wait_until: the far end of the clock overflows in it.
