@@ -32,6 +32,7 @@
 #include "base/status.h"
 #include "base/version.h"
 #include "base/wait.h"
+#include "executors/container/mounts.h"
 
 namespace rootwright {
 namespace {
@@ -53,15 +54,17 @@ absl::StatusOr<UniqueFd> LockState(const StatePaths& paths) {
 // Removes what an earlier life left, machines apart; its builds are told as infrastructure errors.
 absl::Status RemoveLeftovers(const StatePaths& paths, Journals& journals) {
   Builds::FinishAbandoned(journals, Clock::Real());
+  // Roots of containers, also while no libvirt is there: what is below a mount must not be removed through it.
+  RW_RETURN_IF_ERROR(UnmountBelow(paths.work()));
   std::error_code error;
   std::filesystem::remove_all(paths.work(), error);
   if (error) return ErrnoStatus(error.value(), "remove", paths.work().string());
   return MakeFolders(paths.work());
 }
 
-std::set<Architecture> TargetsOf(const HostReport& report) {
-  std::set<Architecture> targets;
-  for (const auto& target : report.targets) targets.insert(target.architecture);
+std::set<BuildTarget> TargetsOf(const HostReport& report) {
+  std::set<BuildTarget> targets;
+  for (const auto& target : report.targets) targets.insert({target.architecture, target.isolation});
   return targets;
 }
 
@@ -73,14 +76,14 @@ struct Agent::Parts {
       : config(with),
         paths(with.state_folder),
         host(std::move(host_parts)),
-        watch(config, *host.machines, Clock::Real()),
+        watch(config, *host.executors, Clock::Real()),
         lock(std::move(held)),
         drain(doorbell),
         slots({config.slots, MemoryForBuilds(config), [this] { return FreeBytes(paths.state()); }}),
         channel(MasterChannel::Create(config.master)),
         uploader(*channel, SleepFor),
         routines({config.package_folder, config.apt_mirror, config.apt_keyring, host.programs},
-                 *host.machines) {}
+                 host.executors->machines(), host.executors->containers()) {}
 
   const AgentConfig config;
   const StatePaths paths;
@@ -194,7 +197,7 @@ void Agent::EndBuilds(const sigset_t& signals) {
                                   absl::StrCat("build: agent ", p.config.name, ": it was told to end")));
   if (!wait(kEndLimit, none_runs)) {
     spdlog::warn("ending: by force");
-    p.host.machines->Reap({}).IgnoreError();
+    p.host.executors->Reap({}).IgnoreError();
     // The rest is removed at the next start; threads that hang are not waited for.
     std::_Exit(1);
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/strings/str_join.h"
 #include "agent/build/limits.h"
 #include "agent/config.pb.h"
@@ -23,6 +24,9 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr int kMaxSlots = 64;
+// Below are people and services; above, 4096 ranges would not fit into 32 bits.
+constexpr uint32_t kLeastFirstId = 65'536;
+constexpr uint32_t kMostFirstId = 4'000'000'000;
 constexpr int kMaxVcpus = 8;
 
 // Collects what protobuf's parser and our own checks find wrong.
@@ -140,6 +144,12 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   TakeFolder(tree, "package_folder", file.package_folder(), config.package_folder, problems);
   TakeFolder(tree, "apt_keyring", file.apt_keyring(), config.apt_keyring, problems);
   Take(file.libvirt_uri(), config.libvirt_uri);
+  absl::string_view rest = config.libvirt_uri;
+  if (absl::ConsumePrefix(&rest, "qemu")) config.container_uri = absl::StrCat("lxc", rest);
+  Take(file.container_uri(), config.container_uri);
+  if (file.container_first_id() != 0) config.container_first_id = file.container_first_id();
+  if (config.container_first_id < kLeastFirstId || config.container_first_id > kMostFirstId)
+    problems.Add(tree, "container_first_id", "65536 to 4000000000 are possible");
   Take(file.admin_listen(), config.admin_listen);
   Take(file.apt_mirror(), config.apt_mirror);
   if (file.slots() != 0) config.slots = file.slots();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -23,6 +24,8 @@ struct AgentConfig {
   std::filesystem::path image_folder = "/var/cache/rootwright/images";
   std::filesystem::path package_folder = "/var/cache/rootwright/packages";
   std::string libvirt_uri = "qemu:///system";
+  std::string container_uri = "lxc:///system";
+  uint32_t container_first_id = 0x70000000;
   std::string admin_listen = "127.0.0.1:0";
   int slots = 1;
   std::map<std::string, std::string> labels;

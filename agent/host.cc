@@ -14,6 +14,8 @@
 #include "base/file.h"
 #include "base/size_text.h"
 #include "base/status.h"
+#include "executors/container/container_executor.h"
+#include "executors/qemu/qemu_executor.h"
 #include "proto/proto_architecture.h"
 
 namespace rootwright {
@@ -76,7 +78,8 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   MachineImages::Options images;
   images.store = config.image_folder;
   images.apt = config.package_folder;
-  images.guest_programs = GuestPrograms(config, own_folder);
+  const std::filesystem::path guest_programs = GuestPrograms(config, own_folder);
+  images.guest_programs = guest_programs;
   images.unpack_program = own_folder / "rootwright-unpack";
   images.mirror = config.apt_mirror;
   images.keyring = config.apt_keyring;
@@ -88,12 +91,25 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   settings.libvirt.loss_grace = config.libvirt_grace;
   settings.work_folder = StatePaths(config.state_folder).work();
   settings.targets = config.targets;
-  RW_ASSIGN_OR_RETURN(parts.machines, QemuExecutor::Create(settings, *parts.images));
+  RW_ASSIGN_OR_RETURN(std::unique_ptr<Executor> machines, QemuExecutor::Create(settings, *parts.images));
+  ContainerSettings containers;
+  containers.libvirt = settings.libvirt;
+  containers.libvirt.uri = config.container_uri;
+  containers.work_folder = settings.work_folder;
+  containers.guest_programs = guest_programs;
+  containers.first_id = config.container_first_id;
+  containers.required = config.targets.count(HostArchitecture()) != 0;
+  RW_ASSIGN_OR_RETURN(std::unique_ptr<Executor> shared, ContainerExecutor::Create(containers, *parts.images));
+  parts.executors = std::make_unique<HostExecutors>(std::move(machines), std::move(shared));
   return parts;
 }
 
-HostReport InspectHost(const AgentConfig& config, Executor& machines, std::stop_token stop) {
-  HostReport report = machines.Inspect(std::move(stop));
+HostReport InspectHost(const AgentConfig& config, Executor& executors, std::stop_token stop) {
+  HostReport report = executors.Inspect(std::move(stop));
+  // A host that is to build for other architectures alone has no say in containers.
+  std::erase_if(report.targets, [&](const HostReport::Target& target) {
+    return !config.targets.empty() && config.targets.count(target.architecture) == 0;
+  });
   report.checks.push_back(DiskCheck(config));
   report.checks.push_back(MemoryCheck(config));
   return report;
@@ -117,7 +133,8 @@ v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& rep
   for (const HostReport::Target& target : report.targets) {
     v1::TargetSupport* support = capabilities.add_targets();
     support->set_architecture(ToProto(target.architecture));
-    support->set_isolation(v1::ISOLATION_MACHINE);
+    support->set_isolation(target.isolation == Isolation::kContainer ? v1::ISOLATION_CONTAINER
+                                                                     : v1::ISOLATION_MACHINE);
     support->set_accelerated(target.accelerated);
     support->add_routines("rootfs");
     support->add_routines("command");
@@ -147,7 +164,7 @@ std::string ToJson(const HostReport& report) {
   }
   for (const HostReport::Target& target : report.targets) {
     root["targets"].push_back({{"architecture", NamesOf(target.architecture).debian},
-                               {"isolation", "machine"},
+                               {"isolation", target.isolation == Isolation::kContainer ? "container" : "machine"},
                                {"accelerated", target.accelerated}});
   }
   return root.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);

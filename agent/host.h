@@ -7,25 +7,25 @@
 
 #include "absl/status/statusor.h"
 #include "agent/config.h"
+#include "agent/host_executors.h"
 #include "agent/journal/paths.h"
 #include "executors/executor.h"
-#include "executors/qemu/qemu_executor.h"
 #include "rootwright/v1/agent.pb.h"
 #include "vmimages/machine_image.h"
 
 namespace rootwright {
 
-// What this host builds with: machine images and the executor of machines, made from the configuration.
+// What this host builds with: images and the executors of machines and containers, made from the configuration.
 struct HostParts {
   std::unique_ptr<MachineImages> images;
-  std::unique_ptr<Executor> machines;
+  std::unique_ptr<HostExecutors> executors;
   // Has our helper programs: the running one's own.
   std::filesystem::path programs;
 };
 absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config);
 
-// The executor's own checks, and disk and memory. May take some seconds.
-HostReport InspectHost(const AgentConfig& config, Executor& machines, std::stop_token stop);
+// The executors' own checks, and disk and memory. May take some seconds.
+HostReport InspectHost(const AgentConfig& config, Executor& executors, std::stop_token stop);
 
 // Memory that environments may have: as configured, or the host's less what it needs itself.
 int64_t MemoryForBuilds(const AgentConfig& config);

@@ -19,7 +19,8 @@ constexpr absl::Duration kQuick = absl::Seconds(1);
 bool SameTargets(const HostReport& a, const HostReport& b) {
   return std::equal(a.targets.begin(), a.targets.end(), b.targets.begin(), b.targets.end(),
                     [](const HostReport::Target& left, const HostReport::Target& right) {
-                      return left.architecture == right.architecture && left.accelerated == right.accelerated;
+                      return left.architecture == right.architecture && left.accelerated == right.accelerated &&
+                             left.isolation == right.isolation;
                     });
 }
 
@@ -31,7 +32,8 @@ void Tell(const HostReport& report) {
   }
   const std::string targets =
       absl::StrJoin(report.targets, ", ", [](std::string* out, const HostReport::Target& target) {
-        absl::StrAppend(out, NamesOf(target.architecture).debian);
+        absl::StrAppend(out, NamesOf(target.architecture).debian,
+                        target.isolation == Isolation::kContainer ? " (container)" : "");
       });
   spdlog::info("host: offers {}", targets.empty() ? "no target" : targets);
 }

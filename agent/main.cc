@@ -105,11 +105,11 @@ int main(int argc, char** argv) {
   if (!host.ok()) return Complain(host.status(), kExitFailed);
   if (options->action == AgentOptions::Action::kCheckHost) {
     const StopOnSignal stop(signals);
-    return CheckHost(*config, *host->machines, options->json, stop.token());
+    return CheckHost(*config, *host->executors, options->json, stop.token());
   }
   if (options->action == AgentOptions::Action::kMakeImage) {
     const StopOnSignal stop(signals);
-    return MakeImage(*host->machines, options->architecture, stop.token());
+    return MakeImage(host->executors->machines(), options->architecture, stop.token());
   }
 
   auto agent = Agent::Start(*config, *std::move(host));

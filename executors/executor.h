@@ -15,6 +15,9 @@
 
 namespace rootwright {
 
+// What keeps a build apart from the host: a machine with a kernel of its own, or a container on the host's.
+enum class Isolation { kMachine, kContainer };
+
 // What an environment is to have. All set by the build; zero is not "default" here.
 struct EnvironmentSpec {
   // Names everything that is made: domain, overlay, sockets.
@@ -70,7 +73,6 @@ struct HostCheck {
 
 // What an executor found on its host.
 struct HostReport {
-  enum class Isolation { kMachine, kContainer };
   struct Target {
     Architecture architecture;
     // A guest was really seen to boot under KVM.

@@ -177,7 +177,7 @@ LeaseHolder::Room Builds::room() const {
   return {slots_.free(), slots_.free_memory(), disk.ok() ? *disk : -1};
 }
 
-void Builds::SetTargets(std::set<Architecture> targets) {
+void Builds::SetTargets(std::set<BuildTarget> targets) {
   MutexLock lock(mutex_);
   policy_.targets = std::move(targets);
 }

@@ -41,7 +41,7 @@ class Builds : public LeaseHolder {
   Room room() const override;
 
   // What this host builds from now on; builds that run go on.
-  void SetTargets(std::set<Architecture> targets);
+  void SetTargets(std::set<BuildTarget> targets);
   // Asks all of them to end that way.
   void EndAll(const Ending& ending);
   int running() const;

@@ -3,10 +3,11 @@
 namespace rootwright {
 
 absl::StatusOr<std::unique_ptr<Routine>> HostRoutines::Make(const PlannedBuild& build) {
+  Executor& executor = build.isolation == Isolation::kContainer ? containers_ : machines_;
   if (const auto* rootfs = std::get_if<RootfsRequest>(&build.routine)) {
-    return MakeRootfsRoutine(*rootfs, rootfs_, executor_);
+    return MakeRootfsRoutine(*rootfs, rootfs_, executor);
   }
-  return MakeCommandRoutine(std::get<CommandRequest>(build.routine), executor_);
+  return MakeCommandRoutine(std::get<CommandRequest>(build.routine), executor);
 }
 
 }  // namespace rootwright

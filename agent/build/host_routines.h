@@ -6,16 +6,18 @@
 
 namespace rootwright {
 
-// The routines that this host really has, in machines of `executor`, which outlives it.
+// The routines that this host really has, in its machines and containers, which outlive it.
 class HostRoutines : public RoutineFactory {
  public:
-  HostRoutines(RootfsHost rootfs, Executor& executor) : rootfs_(std::move(rootfs)), executor_(executor) {}
+  HostRoutines(RootfsHost rootfs, Executor& machines, Executor& containers)
+      : rootfs_(std::move(rootfs)), machines_(machines), containers_(containers) {}
 
   absl::StatusOr<std::unique_ptr<Routine>> Make(const PlannedBuild& build) override;
 
  private:
   const RootfsHost rootfs_;
-  Executor& executor_;
+  Executor& machines_;
+  Executor& containers_;
 };
 
 }  // namespace rootwright

@@ -54,19 +54,38 @@ absl::StatusOr<GitSource> PlanSource(const v1::GitSource& source) {
   return GitSource{source.url(), source.ref(), source.path()};
 }
 
+// A container where the request leaves the choice and this host has one: it can only be for the host's own
+// architecture, and starts at once.
+absl::StatusOr<Isolation> PlanIsolation(const v1::BuildRequest& request, Architecture architecture,
+                                        const BuildPolicy& policy) {
+  const bool container = policy.targets.count({architecture, Isolation::kContainer}) != 0;
+  const bool machine = policy.targets.count({architecture, Isolation::kMachine}) != 0;
+  const std::string name = NamesOf(architecture).debian;
+  switch (request.isolation()) {
+    case v1::ISOLATION_UNSPECIFIED:
+    case v1::ISOLATION_AUTO:
+      if (container) return Isolation::kContainer;
+      if (machine) return Isolation::kMachine;
+      return absl::FailedPreconditionError(
+          absl::StrCat("plan: target ", name, ": this host has no machine and no container for it"));
+    case v1::ISOLATION_MACHINE:
+      if (machine) return Isolation::kMachine;
+      return absl::FailedPreconditionError(
+          absl::StrCat("plan: isolation MACHINE: this host has no machine for ", name));
+    case v1::ISOLATION_CONTAINER:
+      if (container) return Isolation::kContainer;
+      return absl::FailedPreconditionError(
+          absl::StrCat("plan: isolation CONTAINER: this host has no container for ", name));
+    default:
+      return Invalid("isolation", "not known to this agent");
+  }
+}
+
 absl::StatusOr<EnvironmentSpec> PlanEnvironment(const v1::Lease& lease, const BuildLimits& limits,
-                                                const BuildPolicy& policy,
                                                 const std::filesystem::path& work_folder) {
   const v1::Target& target = lease.request().target();
   const auto architecture = rootwright::FromProto(target.architecture());
   if (!architecture) return Invalid("target.architecture", "not known to this agent");
-  if (policy.targets.count(*architecture) == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("plan: target ", NamesOf(*architecture).debian, ": this host has no machine for it"));
-  }
-  if (lease.request().isolation() == v1::ISOLATION_CONTAINER) {
-    return absl::FailedPreconditionError("plan: isolation CONTAINER: this host only has machines");
-  }
   const std::string& cpu = target.cpu_model();
   const bool plain = std::all_of(cpu.begin(), cpu.end(), [](unsigned char c) {
     return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
@@ -134,7 +153,8 @@ absl::StatusOr<PlannedBuild> PlanBuild(const v1::Lease& lease, const BuildPolicy
   PlannedBuild build;
   build.limits = FillLimits(request.limits(), policy.defaults);
   RW_RETURN_IF_ERROR(CheckLimits(build.limits, policy.maximum));
-  RW_ASSIGN_OR_RETURN(EnvironmentSpec environment, PlanEnvironment(lease, build.limits, policy, work_folder));
+  RW_ASSIGN_OR_RETURN(EnvironmentSpec environment, PlanEnvironment(lease, build.limits, work_folder));
+  RW_ASSIGN_OR_RETURN(build.isolation, PlanIsolation(request, environment.architecture, policy));
   if (request.has_rootfs()) {
     RW_ASSIGN_OR_RETURN(build.routine, PlanRootfs(request));
   } else if (request.has_command()) {

@@ -26,6 +26,7 @@ struct WithoutMaster {
 // A leased request in our own terms, checked, with every default filled in.
 struct PlannedBuild {
   BuildLimits limits;
+  Isolation isolation = Isolation::kMachine;
   std::variant<RootfsRequest, CommandRequest> routine;
 
   const EnvironmentSpec& environment() const {
@@ -34,11 +35,20 @@ struct PlannedBuild {
   }
 };
 
+// What a host builds for, and in what.
+struct BuildTarget {
+  // NOLINTNEXTLINE(google-explicit-constructor): a machine is what most are
+  BuildTarget(Architecture of, Isolation in = Isolation::kMachine) : architecture(of), isolation(in) {}
+  friend auto operator<=>(const BuildTarget&, const BuildTarget&) = default;
+  Architecture architecture;
+  Isolation isolation;
+};
+
 // What this host adds to a request, and what it does not do.
 struct BuildPolicy {
   BuildLimits defaults;
   BuildLimits maximum = LargestLimits();
-  std::set<Architecture> targets;
+  std::set<BuildTarget> targets;
 };
 
 // The edge between the contract and our own types. The master has checked the request; it is checked again,

@@ -47,7 +47,8 @@ class RunCommand : public Step {
     if (!ran.ok()) {
       result.failure = absl::StrCat(command.argv.front(), ": ",
                                     ran.signal != 0 ? absl::StrCat("ended by signal ", ran.signal)
-                                                    : absl::StrCat("exit ", ran.exit_code));
+                                                    : absl::StrCat("exit ", ran.exit_code),
+                                    ran.cause.empty() ? "" : ": ", ran.cause);
     }
     return result;
   }

@@ -110,7 +110,12 @@ HostReport ContainerExecutor::Inspect(std::stop_token stop) {
   const bool sound = std::none_of(report.checks.begin(), report.checks.end(), [](const HostCheck& check) {
     return check.result == HostCheck::Result::kFailed;
   });
-  if (sound) report.targets.push_back({HostArchitecture(), false, HostReport::Isolation::kContainer});
+  if (!settings_.required) {
+    for (HostCheck& check : report.checks) {
+      if (check.result == HostCheck::Result::kFailed) check.result = HostCheck::Result::kDegraded;
+    }
+  }
+  if (sound) report.targets.push_back({HostArchitecture(), false, Isolation::kContainer});
   return report;
 }
 

@@ -18,6 +18,8 @@ struct ContainerSettings {
   // Users and groups of containers are 65,536 numbers each, from here on, in 4096 ranges. systemd-nspawn and useradd
   // give out lower numbers.
   uint32_t first_id = 0x70000000;
+  // This host has to have containers, so that what they lack is a failed check and not a note.
+  bool required = false;
 };
 
 }  // namespace rootwright

@@ -27,6 +27,14 @@ TEST(RecipeFor, SaysWhenThereIsNone) {
   EXPECT_THAT(std::string(recipe.status().message()), ContainsRegex("armel"));
 }
 
+TEST(ContainerRecipe, HasThePackagesOfTheMachineAndNoKernel) {
+  const ImageRecipe recipe = ContainerRecipeFor(Architecture::kAmd64);
+  EXPECT_EQ(recipe.name, "debian-12-amd64-root");
+  EXPECT_EQ(recipe.packages, RecipeFor(Architecture::kAmd64)->packages);
+  EXPECT_THAT(RecipeText(recipe), testing::Not(testing::HasSubstr("kernel")));
+  EXPECT_NE(RecipeDigest(recipe, ""), RecipeDigest(*RecipeFor(Architecture::kAmd64), ""));
+}
+
 TEST(RecipeDigest, IsTheSameForTheSameRecipeAndGuest) {
   const ImageRecipe recipe = RecipeFor(Architecture::kArm64).value();
   EXPECT_EQ(RecipeDigest(recipe, "abc"), RecipeDigest(recipe, "abc"));

@@ -186,7 +186,7 @@ TEST(ContainerExecutor, ReportsThatThisHostCanDoIt) {
   }
   ASSERT_EQ(report.targets.size(), 1u);
   EXPECT_EQ(report.targets[0].architecture, HostArchitecture());
-  EXPECT_EQ(report.targets[0].isolation, HostReport::Isolation::kContainer);
+  EXPECT_EQ(report.targets[0].isolation, Isolation::kContainer);
 }
 
 TEST(ContainerExecutor, NamesWhatIsMissingWhenLibvirtdDoesNotSeeTheMounts) {
