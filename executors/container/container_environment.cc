@@ -129,6 +129,9 @@ absl::Status ContainerEnvironment::Start(UniqueFd guest_end) {
   }
   if (watch_.fate() == DomainWatch::Fate::kKilled)
     return absl::UnavailableError(absl::StrCat(domain_.name, ": the container was killed"));
+  // An earlier attempt's, whose name libvirt kept (LibvirtConnection::ListDomains).
+  const absl::Status destroyed = connection_->DestroyDomain(domain_.name);
+  if (!destroyed.ok() && !absl::IsNotFound(destroyed)) return destroyed;
   return connection_->CreateContainer(domain_.name, ContainerXml(domain_), std::move(guest_end));
 }
 

@@ -368,7 +368,7 @@ absl::StatusOr<std::vector<std::string>> LibvirtConnection::ListDomains(absl::st
   return Call<Names>(
       "list domains", [prefix = std::string(prefix)](virConnect* link) -> absl::StatusOr<Names> {
         virDomainPtr* found = nullptr;
-        const int count = virConnectListAllDomains(link, &found, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+        const int count = virConnectListAllDomains(link, &found, 0);
         if (count < 0) return LibvirtStatus("list domains", "");
         Names names;
         for (int i = 0; i < count; ++i) {

@@ -126,7 +126,9 @@ class Farm:
 
     def start_libvirtd(self):
         self.libvirtd = Program(
-            "libvirtd", [SOURCE / "ci/private-libvirtd", self.folder / "libvirt"], self.folder / "libvirtd.log"
+            "libvirtd",
+            [SOURCE / "ci/private-libvirtd", "--share", self.folder, self.folder / "libvirt"],
+            self.folder / "libvirtd.log",
         )
         wait_for("libvirtd", lambda: self.virsh("list", check=False).returncode == 0)
 
@@ -258,6 +260,20 @@ admin_listen: "127.0.0.1:0"
     def domains(self):
         return [line for line in self.virsh("list", "--all", "--name").stdout.split() if line.startswith("rootwright-")]
 
+    def containers(self):
+        """Names of the containers of this farm."""
+        listed = subprocess.run(
+            ["virsh", "-c", self.uri.replace("qemu+", "lxc+", 1), "list", "--all", "--name"],
+            capture_output=True, text=True, check=True, timeout=60,
+        )
+        return listed.stdout.split()
+
+    def mounts(self):
+        """What is mounted in agents' work folders."""
+        lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+        places = [line.split()[4] for line in lines]
+        return [place for place in places if place.startswith(f"{self.folder}/") and "/work/" in place]
+
     def machines(self):
         """Process ids of the QEMU machines of this farm."""
         found = []
@@ -296,7 +312,7 @@ admin_listen: "127.0.0.1:0"
         left += [
             f"mount {line.split()[4]}"
             for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
-            if str(self.folder) in line.split()[4]
+            if f"{self.folder}/" in line.split()[4]
         ]
         for name in self.agents:
             left += [f"file {path}" for path in (self.folder / name).glob("work/*")]
@@ -321,6 +337,8 @@ admin_listen: "127.0.0.1:0"
                 self.virsh("destroy", name, check=False)
         if self.libvirtd:
             self.libvirtd.end()
+            # What it held, and the mount that it shares.
+            subprocess.run([SOURCE / "ci/private-libvirtd", "--end", self.folder / "libvirt"], check=False, timeout=60)
         for pid in self.machines():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,107 @@
+"""Commands in containers of the host's own architecture, through master and agent."""
+
+import pathlib
+import platform
+import unittest
+
+from farm import Farm, wait_for
+
+HERE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+
+
+def control_groups(name):
+    return [str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob(f"*{name}*")]
+
+
+class ContainerBuild(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.farm = Farm(agent_config="slots: 2")
+        cls.farm.__enter__()
+        cls.addClassCleanup(lambda: cls.farm.stop())
+
+    def submit(self, *argv, options=()):
+        return self.farm.submit("--command", "--arch", HERE, *options, "--", *argv)
+
+    def expect_nothing_left(self, build_id):
+        left = lambda: self.farm.leftovers() + self.farm.containers() + self.farm.mounts()  # noqa: E731
+        wait_for(f"nothing left of it; there is {left()}", lambda: not left(), 30)
+        self.assertEqual(control_groups(build_id), [])
+
+    def test_auto_takes_a_container_and_returns_files(self):
+        out = self.farm.folder / "out-files"
+        done = self.farm.cli(
+            "build", "submit", "--command", "--arch", HERE, "--collect", "result.txt", "--output", out, "--log",
+            "--", "sh", "-c", "uname -m; id -u; echo made >result.txt; tr '\\0' ' ' </proc/1/cmdline",
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn(f"{platform.machine()}\n", done.stdout)
+        self.assertIn("rootwright-guest --fd 3", done.stdout)
+        self.assertEqual([path.read_text() for path in out.rglob("result.txt")], ["made\n"])
+        self.assertEqual((self.farm.containers(), self.farm.mounts()), ([], []))
+
+    def test_cancelled_one_leaves_nothing(self):
+        build_id = self.submit("sh", "-c", "setsid sleep 300 & echo up; sleep 300")
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        self.assertEqual(len(self.farm.containers()), 1)
+        self.assertEqual(len(self.farm.mounts()), 1)
+        self.assertEqual(self.farm.cli("build", "cancel", build_id).returncode, 0)
+        self.assertEqual(self.farm.finish(build_id)["outcome"], "OUTCOME_CANCELLED")
+        self.expect_nothing_left(build_id)
+
+    def test_full_memory_and_too_many_processes_are_named(self):
+        build = self.farm.finish(
+            self.submit("perl", "-e", "$x = 'x' x (512 << 20)", options=["--memory", "128MiB"])
+        )
+        self.assertEqual(build["outcome"], "OUTCOME_FAILED")
+        self.assertIn("the memory limit of 128.0 MiB was reached", build["reason"])
+
+    def test_full_disk_ends_it_and_is_named(self):
+        build = self.farm.finish(
+            self.submit("sh", "-c", "head -c 300M /dev/zero >/fill; sleep 300", options=["--disk", "100MiB"])
+        )
+        self.assertEqual(build["outcome"], "OUTCOME_FAILED")
+        self.assertIn("disk limit of 100.0 MiB reached", build["reason"])
+        self.expect_nothing_left(build["id"])
+
+    def test_silence_limit_ends_what_neither_speaks_nor_works(self):
+        build = self.farm.finish(self.submit("sleep", "300", options=["--silence", "4s"]))
+        self.assertEqual(build["outcome"], "OUTCOME_TIMED_OUT")
+        self.assertIn("silen", build["reason"])
+
+    def test_killed_agent_takes_its_container_with_it_and_the_next_one_cleans_up(self):
+        build_id = self.submit("sh", "-c", "echo up; sleep 300")
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        self.farm.agents["builder-1"].kill()
+        # Its guest's connection ended with the agent.
+        wait_for("the container's end", lambda: not self.farm.containers(), 30)
+        self.assertEqual(len(self.farm.mounts()), 1)
+        self.farm.start_agent()
+        self.assertEqual(self.farm.mounts(), [])
+        self.farm.cli("build", "cancel", build_id)
+        self.farm.finish(build_id)
+        self.expect_nothing_left(build_id)
+
+    def test_agent_that_was_killed_starts_without_libvirt(self):
+        build_id = self.submit("sh", "-c", "echo up; sleep 300")
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        self.farm.agents["builder-1"].kill()
+        self.farm.libvirtd.kill()
+        self.farm.start_agent(wait=False)
+        wait_for("no mount", lambda: not self.farm.mounts(), 30)
+        self.farm.start_libvirtd()
+        wait_for("agent ready", lambda: self.farm.agent_state("builder-1") == "AGENT_STATE_READY", 90)
+        self.farm.cli("build", "cancel", build_id)
+        self.farm.finish(build_id)
+        again = self.farm.finish(self.submit("true"))
+        self.assertEqual(again["outcome"], "OUTCOME_SUCCEEDED")
+        self.expect_nothing_left(build_id)
+
+    def test_doctor_shows_containers(self):
+        shown = self.farm.cli("doctor", "--config", self.farm.folder / "builder-1.textproto")
+        self.assertIn("a test container started", shown.stdout, shown.stdout + shown.stderr)
+        self.assertIn(f"{HERE} (container)", shown.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
