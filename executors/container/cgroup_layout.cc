@@ -10,8 +10,8 @@
 namespace rootwright {
 namespace {
 
-// What limits of a container need.
-constexpr const char* kControllers[] = {"cpu", "cpuacct", "memory", "pids", "devices", "freezer"};
+// What limits of a container need, and what else libvirt makes groups in.
+constexpr const char* kControllers[] = {"cpu", "cpuacct", "memory", "pids", "devices", "freezer", "cpuset", "blkio"};
 
 }  // namespace
 

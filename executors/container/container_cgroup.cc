@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -113,6 +115,23 @@ void ContainerCgroup::RemoveLeftovers(const std::string& agent) {
   }
   rmdir(ours.c_str());
   rmdir(ours.parent_path().c_str());
+}
+
+void ContainerCgroup::RemoveOfLibvirt(const std::string& name) {
+  const absl::StatusOr<std::string> mounts = ReadFile("/proc/self/mountinfo");
+  if (!mounts.ok()) return;
+  const CgroupLayout layout = CgroupLayout::Parse(*mounts);
+  std::set<std::filesystem::path> hierarchies = {layout.unified};
+  for (const auto& [controller, at] : layout.legacy) hierarchies.insert(at);
+  // "lxc-<process>-<name>.libvirt-lxc"
+  const std::string end = absl::StrCat("-", name, ".libvirt-lxc");
+  for (const std::filesystem::path& at : hierarchies) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(at / "machine", error)) {
+      const std::string group = entry.path().filename().string();
+      if (absl::StartsWith(group, "lxc-") && absl::EndsWith(group, end)) rmdir(entry.path().c_str());
+    }
+  }
 }
 
 std::string CgroupAgentName(const std::filesystem::path& work_folder) {

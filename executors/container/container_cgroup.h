@@ -29,6 +29,8 @@ class ContainerCgroup {
 
   // Groups of ours in which nobody is any more, and whose container is not in use.
   static void RemoveLeftovers(const std::string& agent);
+  // The groups that libvirt made for a container which has ended, when libvirtd did not live to remove them.
+  static void RemoveOfLibvirt(const std::string& name);
 
  private:
   // Counters' files.

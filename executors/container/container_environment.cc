@@ -323,6 +323,7 @@ absl::Status ContainerEnvironment::End(absl::Duration grace) {
   // Whatever became of it: nothing stays mounted.
   status.Update(UnmountBelow(spec_.work_folder));
   if (cgroup_) status.Update(cgroup_->Remove());
+  if (started && !orderly) ContainerCgroup::RemoveOfLibvirt(domain_.name);
   RW_RETURN_IF_ERROR(status);
   MutexLock lock(mutex_);
   phase_ = Phase::kEnded;

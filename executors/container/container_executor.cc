@@ -91,6 +91,7 @@ absl::StatusOr<std::vector<std::string>> ContainerExecutor::Reap(const std::set<
     const size_t start = at + std::string("dir='").size();
     const std::filesystem::path root = xml->substr(start, xml->find('\'', start) - start);
     unmounted.Update(UnmountBelow(root.parent_path().parent_path()));
+    ContainerCgroup::RemoveOfLibvirt(domain);
     spdlog::info("reaped container {}", domain);
     reaped.push_back(id);
   }

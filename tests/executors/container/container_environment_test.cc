@@ -144,6 +144,9 @@ TEST(ContainerEnvironment, EndsWithoutLibvirtdAndLeavesNoMountAndNoProcess) {
        !host.executor().CheckHealth().ok() && !deadline.Passed();) {
     SleepFor(absl::Milliseconds(20), {}).IgnoreError();
   }
+  // libvirt still has the name, which would be in the way of the build's next attempt.
+  EXPECT_THAT(*host.executor().Reap({"none"}), ElementsAre(spec.build_id));
+  ExpectGone(spec);
 }
 
 TEST(ContainerEnvironment, RefusesWhatNoContainerCanBe) {
@@ -194,6 +197,7 @@ TEST(ContainerExecutor, NamesWhatIsMissingWhenLibvirtdDoesNotSeeTheMounts) {
   ContainerSettings outside = host.Settings();
   // Not below the folder that libvirtd shares.
   outside.work_folder = host.folder() / "private/work";
+  outside.required = true;
   const auto executor = *ContainerExecutor::Create(outside, host.images());
   const HostReport report = executor->Inspect({});
   EXPECT_THAT(report.targets, IsEmpty());

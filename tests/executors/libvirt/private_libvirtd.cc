@@ -28,6 +28,8 @@ std::string Script() {
 
 PrivateLibvirtd::PrivateLibvirtd(std::filesystem::path folder, std::filesystem::path share)
     : folder_(std::move(folder)), share_(std::move(share)) {
+  // As our programs do: a client of a libvirtd that was killed writes to a closed socket.
+  signal(SIGPIPE, SIG_IGN);
   Start();
 }
 
