@@ -39,6 +39,8 @@ TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
   EXPECT_EQ(example->image_folder, empty->image_folder);
   EXPECT_EQ(example->package_folder, empty->package_folder);
   EXPECT_EQ(example->libvirt_uri, empty->libvirt_uri);
+  EXPECT_EQ(example->container_uri, empty->container_uri);
+  EXPECT_EQ(example->container_first_id, empty->container_first_id);
   EXPECT_EQ(example->admin_listen, empty->admin_listen);
   EXPECT_EQ(example->slots, empty->slots);
   EXPECT_EQ(example->default_limits.SerializeAsString(), empty->default_limits.SerializeAsString());
@@ -75,6 +77,13 @@ TEST(AgentConfig, DefaultBeyondItsMaximumIsRefused) {
 }
 
 TEST(AgentConfig, BadNameIsRefused) { EXPECT_THAT(Refusal("name: \"Builder 1\""), HasSubstr("'Builder 1'")); }
+
+TEST(AgentConfig, ContainersAreWhereMachinesAreUnlessSaidOtherwise) {
+  EXPECT_EQ(ParseAgentConfig("libvirt_uri: \"qemu+unix:///system?socket=/run/x\"", "test")->container_uri,
+            "lxc+unix:///system?socket=/run/x");
+  EXPECT_EQ(ParseAgentConfig("container_uri: \"lxc:///elsewhere\"", "test")->container_uri, "lxc:///elsewhere");
+  EXPECT_FALSE(ParseAgentConfig("container_first_id: 1000", "test").ok());
+}
 
 }  // namespace
 }  // namespace rootwright

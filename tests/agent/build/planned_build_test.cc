@@ -55,6 +55,31 @@ TEST_F(PlanBuildTest, RefusesWhatTheHostCannotDo) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Plan().status()));
 }
 
+TEST_F(PlanBuildTest, TakesAContainerWhereItHasOneUnlessAMachineIsAskedFor) {
+  const BuildPolicy both{.targets = {{Architecture::kAmd64, Isolation::kContainer},
+                                     {Architecture::kAmd64, Isolation::kMachine},
+                                     {Architecture::kArm64, Isolation::kMachine}}};
+  const auto planned = [&](v1::Architecture architecture, v1::Isolation isolation) {
+    request().mutable_target()->set_architecture(architecture);
+    request().set_isolation(isolation);
+    return PlanBuild(lease_, both, "/work")->isolation;
+  };
+  EXPECT_EQ(planned(v1::ARCHITECTURE_AMD64, v1::ISOLATION_UNSPECIFIED), Isolation::kContainer);
+  EXPECT_EQ(planned(v1::ARCHITECTURE_AMD64, v1::ISOLATION_AUTO), Isolation::kContainer);
+  EXPECT_EQ(planned(v1::ARCHITECTURE_AMD64, v1::ISOLATION_CONTAINER), Isolation::kContainer);
+  EXPECT_EQ(planned(v1::ARCHITECTURE_AMD64, v1::ISOLATION_MACHINE), Isolation::kMachine);
+  EXPECT_EQ(planned(v1::ARCHITECTURE_ARM64, v1::ISOLATION_AUTO), Isolation::kMachine);
+}
+
+TEST_F(PlanBuildTest, SaysWhichIsolationThisHostLacks) {
+  request().set_isolation(v1::ISOLATION_CONTAINER);
+  EXPECT_EQ(Plan().status().message(), "plan: isolation CONTAINER: this host has no container for arm64");
+  const BuildPolicy containers{.targets = {{Architecture::kArm64, Isolation::kContainer}}};
+  request().set_isolation(v1::ISOLATION_MACHINE);
+  EXPECT_EQ(PlanBuild(lease_, containers, "/work").status().message(),
+            "plan: isolation MACHINE: this host has no machine for arm64");
+}
+
 TEST_F(PlanBuildTest, RefusesLimitsAboveTheMaximum) {
   request().mutable_limits()->set_vcpus(9);
   ExpectRefused("limits.vcpus: 9 asked, at most 8 here");

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/fault.h"
 #include "base/wait.h"
+#include "executors/libvirt/domain_text.h"
 #include "executors/qemu/machine_process.h"
 #include "executors/qemu/qemu_executor.h"
 #include "tests/executors/environment_contract.h"
