@@ -54,7 +54,8 @@ absl::StatusOr<UniqueFd> LockState(const StatePaths& paths) {
 // Removes what an earlier life left, machines apart; its builds are told as infrastructure errors.
 absl::Status RemoveLeftovers(const StatePaths& paths, Journals& journals) {
   Builds::FinishAbandoned(journals, Clock::Real());
-  // Roots of containers, also while no libvirt is there: what is below a mount must not be removed through it.
+  // Roots of containers, also while no libvirt is there: what is below a mount must not be removed through
+  // it.
   RW_RETURN_IF_ERROR(UnmountBelow(paths.work()));
   std::error_code error;
   std::filesystem::remove_all(paths.work(), error);

@@ -163,9 +163,10 @@ std::string ToJson(const HostReport& report) {
         {{"name", check.name}, {"result", result}, {"finding", check.finding}, {"remedy", check.remedy}});
   }
   for (const HostReport::Target& target : report.targets) {
-    root["targets"].push_back({{"architecture", NamesOf(target.architecture).debian},
-                               {"isolation", target.isolation == Isolation::kContainer ? "container" : "machine"},
-                               {"accelerated", target.accelerated}});
+    root["targets"].push_back(
+        {{"architecture", NamesOf(target.architecture).debian},
+         {"isolation", target.isolation == Isolation::kContainer ? "container" : "machine"},
+         {"accelerated", target.accelerated}});
   }
   return root.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }

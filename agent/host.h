@@ -15,7 +15,8 @@
 
 namespace rootwright {
 
-// What this host builds with: images and the executors of machines and containers, made from the configuration.
+// What this host builds with: images and the executors of machines and containers, made from the
+// configuration.
 struct HostParts {
   std::unique_ptr<MachineImages> images;
   std::unique_ptr<HostExecutors> executors;

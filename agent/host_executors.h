@@ -9,11 +9,12 @@
 
 namespace rootwright {
 
-// The machines and the containers of a host looked at as one, for what is about the whole host: health, leftovers,
-// inspection. Environments and images come from the one or the other; asked for here they are the machines'.
+// The machines and the containers of a host looked at as one, for what is about the whole host: health,
+// leftovers, inspection. Environments and images come from the one or the other; asked for here they are the
+// machines'.
 //
-// The two may have different daemons of libvirt, or a host may have the driver of one only: the host is well while
-// one of them answers, and offers of each what that one's inspection found.
+// The two may have different daemons of libvirt, or a host may have the driver of one only: the host is well
+// while one of them answers, and offers of each what that one's inspection found.
 class HostExecutors : public Executor {
  public:
   HostExecutors(std::unique_ptr<Executor> machines, std::unique_ptr<Executor> containers)

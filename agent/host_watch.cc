@@ -19,8 +19,8 @@ constexpr absl::Duration kQuick = absl::Seconds(1);
 bool SameTargets(const HostReport& a, const HostReport& b) {
   return std::equal(a.targets.begin(), a.targets.end(), b.targets.begin(), b.targets.end(),
                     [](const HostReport::Target& left, const HostReport::Target& right) {
-                      return left.architecture == right.architecture && left.accelerated == right.accelerated &&
-                             left.isolation == right.isolation;
+                      return left.architecture == right.architecture &&
+                             left.accelerated == right.accelerated && left.isolation == right.isolation;
                     });
 }
 

@@ -47,8 +47,8 @@ struct CommandResult {
   // User and system time of the command and all its children.
   absl::Duration cpu;
   int64_t peak_memory_bytes = 0;
-  // Of one that failed, when the environment knows more than the code tells: "the memory limit of 512.0 MiB was
-  // reached, and the kernel killed". Else empty.
+  // Of one that failed, when the environment knows more than the code tells: "the memory limit of 512.0 MiB
+  // was reached, and the kernel killed". Else empty.
   std::string cause;
 
   bool ok() const { return exit_code == 0 && signal == 0; }

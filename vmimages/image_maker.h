@@ -20,8 +20,8 @@ inline constexpr char kInitrdFile[] = "initrd";
 inline constexpr char kRootDiskFile[] = "root.qcow2";
 inline constexpr char kRootFolder[] = "root";
 
-// Makes one image: packages from the mirror; kernel, initrd and root disk of a machine, or the root folder of a
-// container. For one thread, used once.
+// Makes one image: packages from the mirror; kernel, initrd and root disk of a machine, or the root folder of
+// a container. For one thread, used once.
 class ImageMaker {
  public:
   ImageMaker(const MachineImages::Options& options, const ImageRecipe& recipe,

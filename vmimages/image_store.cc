@@ -165,8 +165,8 @@ absl::Status ImageStore::VerifyTree(const fs::path& path, const ImageDescription
   }
   RW_ASSIGN_OR_RETURN(const TreeDigest tree, DigestTree(path));
   if (tree.sha256 != expected.sha256) {
-    return absl::DataLossError(absl::StrCat(expected.name, ": its files have SHA-256 ", tree.sha256, " instead of ",
-                                            expected.sha256));
+    return absl::DataLossError(absl::StrCat(expected.name, ": its files have SHA-256 ", tree.sha256,
+                                            " instead of ", expected.sha256));
   }
   const MutexLock lock(mutex_);
   verified_trees_.insert_or_assign(path.string(), before);

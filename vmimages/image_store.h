@@ -26,7 +26,8 @@ struct StoredImage {
 //
 //   <store>/<recipe digest>/image.json    what it is; the SHA-256 of each other file
 //   <store>/<recipe digest>/…             its files; all 0444, the folder 0555. A folder among them is one
-//                                         "file": a tree whose entries keep what they have, with a digest over all
+//                                         "file": a tree whose entries keep what they have, with a digest
+//                                         over all
 //   <store>/<recipe digest>.lock          held (flock) by the one who makes it
 //   <store>/.making-<recipe digest>-…     where it is made, renamed when whole
 //

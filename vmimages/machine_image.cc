@@ -32,8 +32,9 @@ absl::StatusOr<MachineImage> MachineImages::Prepare(Architecture architecture, c
                       .description = std::move(image->description)};
 }
 
-absl::StatusOr<ContainerImage> MachineImages::PrepareContainer(Architecture architecture, const Progress& progress,
-                                                               const Log& log, std::stop_token stop) {
+absl::StatusOr<ContainerImage> MachineImages::PrepareContainer(Architecture architecture,
+                                                               const Progress& progress, const Log& log,
+                                                               std::stop_token stop) {
   const ImageRecipe recipe = ContainerRecipeFor(architecture);
   const auto make = [&](const std::filesystem::path& folder) {
     return ImageMaker(options_, recipe, {}, progress, stop).Make(folder);

@@ -32,8 +32,8 @@ struct MachineImage {
   ImageDescription description;
 };
 
-// What a container starts from: a folder with the files of a root, owned by the host's own numbers. Nobody may write
-// to it: containers have copy-on-write views of it.
+// What a container starts from: a folder with the files of a root, owned by the host's own numbers. Nobody
+// may write to it: containers have copy-on-write views of it.
 struct ContainerImage {
   // "debian-12-amd64-root".
   std::string name;
@@ -52,11 +52,11 @@ struct ImageProgress {
   int64_t total = 0;
 };
 
-// Has the images of this host's machines and containers: makes them from Debian packages, keeps them in a store,
-// and hands them out verified. All is done on the host, for any architecture alike: packages
-// are unpacked, not configured, so no program of theirs runs; there is no mount, no loop
-// device and no user-mode emulation. It must be root, for the files' owners. Making one takes
-// some seconds with the packages in the cache, and is given up after half an hour.
+// Has the images of this host's machines and containers: makes them from Debian packages, keeps them in a
+// store, and hands them out verified. All is done on the host, for any architecture alike: packages are
+// unpacked, not configured, so no program of theirs runs; there is no mount, no loop device and no user-mode
+// emulation. It must be root, for the files' owners. Making one takes some seconds with the packages in the
+// cache, and is given up after half an hour.
 //
 // Calls may come from several threads; those for the same image wait for each other.
 class MachineImages {

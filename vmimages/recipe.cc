@@ -72,20 +72,20 @@ ImageRecipe ContainerRecipeFor(Architecture architecture) {
 }
 
 std::string RecipeText(const ImageRecipe& recipe) {
-  const std::string root = absl::StrCat(
-      "name: ", recipe.name, "\narchitecture: ", NamesOf(recipe.architecture).debian, "\nsuite: ", recipe.suite,
-      "\ncomponents: ", absl::StrJoin(recipe.components, " "), "\npackages: ", absl::StrJoin(recipe.packages, " "),
-      "\n");
+  const std::string root =
+      absl::StrCat("name: ", recipe.name, "\narchitecture: ", NamesOf(recipe.architecture).debian,
+                   "\nsuite: ", recipe.suite, "\ncomponents: ", absl::StrJoin(recipe.components, " "),
+                   "\npackages: ", absl::StrJoin(recipe.packages, " "), "\n");
   if (recipe.kind == ImageRecipe::Kind::kContainerRoot) return root;
-  return absl::StrCat(root, "kernel: ", recipe.kernel_package, "\nmodules: ", absl::StrJoin(recipe.modules, " "),
+  return absl::StrCat(root, "kernel: ", recipe.kernel_package,
+                      "\nmodules: ", absl::StrJoin(recipe.modules, " "),
                       "\nroot_disk_bytes: ", recipe.root_disk_bytes, "\n");
 }
 
 std::string RecipeDigest(const ImageRecipe& recipe, absl::string_view guest_sha256) {
-  const char* const kind =
-      recipe.kind == ImageRecipe::Kind::kMachine ? "machine image" : "container root";
-  return Sha256::Of(absl::StrCat("rootwright ", kind, ", format ", kFormatVersion, "\n",
-                                 RecipeText(recipe), "guest: ", guest_sha256, "\n"));
+  const char* const kind = recipe.kind == ImageRecipe::Kind::kMachine ? "machine image" : "container root";
+  return Sha256::Of(absl::StrCat("rootwright ", kind, ", format ", kFormatVersion, "\n", RecipeText(recipe),
+                                 "guest: ", guest_sha256, "\n"));
 }
 
 }  // namespace rootwright

@@ -10,10 +10,10 @@
 
 namespace rootwright {
 
-// What the image of a build machine, or the root of a container, is made of. Two recipes with equal text and the same
-// guest program give images that are interchangeable, so the digest of both is the image's
-// name in the store. Versions of packages are not part of it: the archive decides them, and
-// image.json says which they were.
+// What the image of a build machine, or the root of a container, is made of. Two recipes with equal text and
+// the same guest program give images that are interchangeable, so the digest of both is the image's name in
+// the store. Versions of packages are not part of it: the archive decides them, and image.json says which
+// they were.
 struct ImageRecipe {
   // A machine boots disk images; a container starts on a folder of files and has no kernel of its own.
   enum class Kind { kMachine, kContainerRoot };
@@ -42,8 +42,8 @@ ImageRecipe ContainerRecipeFor(Architecture architecture);
 // All of the recipe as text, one "key: value" a line; for image.json and the digest.
 std::string RecipeText(const ImageRecipe& recipe);
 
-// SHA-256 over the text, the digest of the guest program (empty where the image has none) and the version of the image
-// format, which changes whenever the maker does things differently.
+// SHA-256 over the text, the digest of the guest program (empty where the image has none) and the version of
+// the image format, which changes whenever the maker does things differently.
 std::string RecipeDigest(const ImageRecipe& recipe, absl::string_view guest_sha256);
 
 }  // namespace rootwright

@@ -27,9 +27,11 @@ using Visit = std::function<absl::Status(const FTSENT&, const std::string& below
 absl::Status Walk(const std::filesystem::path& tree, const Visit& visit) {
   std::string root = tree.string();
   char* const roots[] = {root.data(), nullptr};
-  const auto by_name = [](const FTSENT** a, const FTSENT** b) { return std::strcmp((*a)->fts_name, (*b)->fts_name); };
-  const std::unique_ptr<FTS, int (*)(FTS*)> walk(fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, by_name),
-                                                 &fts_close);
+  const auto by_name = [](const FTSENT** a, const FTSENT** b) {
+    return std::strcmp((*a)->fts_name, (*b)->fts_name);
+  };
+  const std::unique_ptr<FTS, int (*)(FTS*)> walk(
+      fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, by_name), &fts_close);
   if (walk == nullptr) return ErrnoStatus(errno, "look through", root);
   while (const FTSENT* entry = fts_read(walk.get())) {
     if (entry->fts_info == FTS_DP) continue;
@@ -44,7 +46,9 @@ absl::Status Walk(const std::filesystem::path& tree, const Visit& visit) {
 absl::StatusOr<std::string> Attributes(const char* path) {
   std::string names(64 << 10, '\0');
   const ssize_t size = llistxattr(path, names.data(), names.size());
-  if (size < 0) return errno == ENOTSUP ? absl::StatusOr<std::string>("") : ErrnoStatus(errno, "read attributes of", path);
+  if (size < 0)
+    return errno == ENOTSUP ? absl::StatusOr<std::string>("")
+                            : ErrnoStatus(errno, "read attributes of", path);
   names.resize(static_cast<size_t>(size));
   std::vector<std::string> sorted = absl::StrSplit(names, '\0', absl::SkipEmpty());
   std::sort(sorted.begin(), sorted.end());
@@ -78,9 +82,9 @@ absl::StatusOr<TreeDigest> DigestTree(const std::filesystem::path& tree) {
     }
     RW_ASSIGN_OR_RETURN(const std::string attributes, Attributes(entry.fts_path));
     // Lengths first: no name or value can pass for another field.
-    all.Update(absl::StrCat(below.size(), ":", below, " ", info.st_mode, " ", info.st_uid, " ", info.st_gid, " ",
-                            S_ISDIR(info.st_mode) ? 0 : info.st_rdev, " ", content.size(), ":", content, " ",
-                            attributes.size(), ":", attributes, "\n"));
+    all.Update(absl::StrCat(below.size(), ":", below, " ", info.st_mode, " ", info.st_uid, " ", info.st_gid,
+                            " ", S_ISDIR(info.st_mode) ? 0 : info.st_rdev, " ", content.size(), ":", content,
+                            " ", attributes.size(), ":", attributes, "\n"));
     return absl::OkStatus();
   }));
   digest.sha256 = all.Digest();
@@ -91,9 +95,9 @@ absl::StatusOr<std::string> FingerprintTree(const std::filesystem::path& tree) {
   Sha256 all;
   RW_RETURN_IF_ERROR(Walk(tree, [&](const FTSENT& entry, const std::string& below) -> absl::Status {
     const struct stat& info = *entry.fts_statp;
-    all.Update(absl::StrCat(below.size(), ":", below, " ", info.st_dev, " ", info.st_ino, " ", info.st_size, " ",
-                            info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec, " ", info.st_ctim.tv_sec, ".",
-                            info.st_ctim.tv_nsec, "\n"));
+    all.Update(absl::StrCat(below.size(), ":", below, " ", info.st_dev, " ", info.st_ino, " ", info.st_size,
+                            " ", info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec, " ", info.st_ctim.tv_sec,
+                            ".", info.st_ctim.tv_nsec, "\n"));
     return absl::OkStatus();
   }));
   return all.Digest();

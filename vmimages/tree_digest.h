@@ -11,8 +11,8 @@ namespace rootwright {
 struct TreeDigest {
   // Of all files' content.
   int64_t content_bytes = 0;
-  // SHA-256 over names, types, modes, owners, devices, links, content, file capabilities and users' attributes of all
-  // that is in it, and of the folder itself; times are left out.
+  // SHA-256 over names, types, modes, owners, devices, links, content, file capabilities and users'
+  // attributes of all that is in it, and of the folder itself; times are left out.
   std::string sha256;
 };
 

@@ -11,7 +11,8 @@ namespace rootwright {
 namespace {
 
 // What limits of a container need, and what else libvirt makes groups in.
-constexpr const char* kControllers[] = {"cpu", "cpuacct", "memory", "pids", "devices", "freezer", "cpuset", "blkio"};
+constexpr const char* kControllers[] = {"cpu",     "cpuacct", "memory", "pids",
+                                        "devices", "freezer", "cpuset", "blkio"};
 
 }  // namespace
 

@@ -8,8 +8,8 @@
 
 namespace rootwright {
 
-// Where the control groups of a host are: version 1 has a hierarchy for each controller, version 2 ("unified") one for
-// all, and a hybrid host both at once.
+// Where the control groups of a host are: version 1 has a hierarchy for each controller, version 2
+// ("unified") one for all, and a hybrid host both at once.
 struct CgroupLayout {
   enum class Kind { kNone, kUnified, kHybrid, kLegacy };
   Kind kind = Kind::kNone;
@@ -24,8 +24,8 @@ struct CgroupLayout {
   std::string Describe() const;
 };
 
-// A process's group in the hierarchy that has `controller`, from the text of its /proc/PID/cgroup; empty when there is
-// none. `controller` is looked for in version 1 first, then version 2 is taken.
+// A process's group in the hierarchy that has `controller`, from the text of its /proc/PID/cgroup; empty when
+// there is none. `controller` is looked for in version 1 first, then version 2 is taken.
 std::filesystem::path CgroupOf(const CgroupLayout& layout, absl::string_view process_cgroups,
                                absl::string_view controller);
 

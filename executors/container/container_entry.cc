@@ -34,8 +34,8 @@ static_assert(std::is_trivially_copyable_v<Failure>);
 
 Failure Fail(const char* what) { return {errno, what}; }
 
-// Runs `body` in a child. It is a copy of a process with threads: only system calls are allowed in it, and nothing
-// that takes memory.
+// Runs `body` in a child. It is a copy of a process with threads: only system calls are allowed in it, and
+// nothing that takes memory.
 template <typename Body>
 absl::Status InChild(const char* what, const Body& body) {
   int ends[2];
@@ -74,7 +74,8 @@ Failure HideTheHost() {
   if (!TakeAway("/sys/fs/cgroup")) return Fail("/sys/fs/cgroup");
   if (!TakeAway("/sys")) return Fail("/sys");
   // Empty, so that nobody takes the image's own folder for the kernel's. Not every root has one.
-  if (mount("tmpfs", "/sys", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=0,nr_inodes=2,mode=555") != 0 &&
+  if (mount("tmpfs", "/sys", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+            "size=0,nr_inodes=2,mode=555") != 0 &&
       errno != ENOENT) {
     return Fail("/sys");
   }

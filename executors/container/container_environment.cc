@@ -60,8 +60,8 @@ absl::Status CheckRoom(const EnvironmentSpec& spec) {
                                                    " free: free some, or let the build write less"));
 }
 
-// The kernel shall rather take anybody else for lack of memory. An agent without CAP_SYS_RESOURCE may not do this;
-// commands are the likelier choice anyway (executors/guest/program/command.cc).
+// The kernel shall rather take anybody else for lack of memory. An agent without CAP_SYS_RESOURCE may not do
+// this; commands are the likelier choice anyway (executors/guest/program/command.cc).
 void Spare(pid_t process) {
   const UniqueFd fd(open(absl::StrCat("/proc/", process, "/oom_score_adj").c_str(), O_WRONLY | O_CLOEXEC));
   [[maybe_unused]] const ssize_t written = fd ? write(fd.get(), "-1000", 5) : -1;
@@ -159,7 +159,8 @@ absl::Status ContainerEnvironment::Reach(Deadline deadline, std::stop_token stop
   RW_RETURN_IF_ERROR(Start(UniqueFd(ends[1])));
   // The socket's other end is the guest's alone now: a container that dies is noticed at once.
   absl::Status status = TakeHold();
-  if (!status.ok()) return Explain(WithFault(Annotate(status, domain_.name), FaultOf(status, Fault::kHost)), stop);
+  if (!status.ok())
+    return Explain(WithFault(Annotate(status, domain_.name), FaultOf(status, Fault::kHost)), stop);
   const EitherStop either(stop, watch_.ended());
   auto channel = GuestChannel::Adopt(std::move(ours), deadline, either.token());
   if (!channel.ok()) return Explain(Annotate(channel.status(), "reach the guest"), stop);
@@ -189,8 +190,9 @@ absl::Status ContainerEnvironment::Explain(const absl::Status& status, const std
                    Fault::kGuest);
     }
     case DomainWatch::Fate::kLibvirtLost:
-      return ended(absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"),
-                   Fault::kHypervisor);
+      return ended(
+          absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"),
+          Fault::kHypervisor);
     case DomainWatch::Fate::kAlive:
       break;
   }
@@ -205,13 +207,15 @@ std::string ContainerEnvironment::LimitMet() {
   const bool memory = kills > std::exchange(memory_kills_, kills);
   const bool processes = forks > std::exchange(refused_forks_, forks);
   if (memory)
-    return absl::StrCat("the memory limit of ", SizeText(spec_.memory_bytes), " was reached, and the kernel killed");
+    return absl::StrCat("the memory limit of ", SizeText(spec_.memory_bytes),
+                        " was reached, and the kernel killed");
   if (processes) return absl::StrCat("the limit of ", spec_.processes, " processes was reached");
   return "";
 }
 
-absl::StatusOr<CommandResult> ContainerEnvironment::Run(const EnvironmentCommand& command, const OutputSink& sink,
-                                                        Deadline deadline, std::stop_token stop) {
+absl::StatusOr<CommandResult> ContainerEnvironment::Run(const EnvironmentCommand& command,
+                                                        const OutputSink& sink, Deadline deadline,
+                                                        std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
   const EitherStop either(stop, watch_.ended());
   absl::StatusOr<CommandResult> result = channel->Run(command, sink, deadline, either.token());
@@ -235,16 +239,16 @@ absl::Status ContainerEnvironment::GetFile(absl::string_view path, int64_t max_b
   return Explain(channel->GetFile(path, max_bytes, sink, deadline, either.token()), stop);
 }
 
-absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesystem::path& tree, const OutputSink&,
-                                                             Deadline, std::stop_token) {
+absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesystem::path& tree,
+                                                             const OutputSink&, Deadline, std::stop_token) {
   RW_RETURN_IF_ERROR(Channel().status());
   const std::filesystem::path layers = TreeLayers(spec_);
   RW_RETURN_IF_ERROR(MakeFolders(layers));
   const absl::Status mounted = MountShiftedOverlay(tree, layers, domain_.ids, layers / "root");
   if (!mounted.ok()) return WithFault(mounted, Fault::kHost);
   // The container gets it; the host's table does not keep it.
-  const UniqueFd clone(static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, (layers / "root").c_str(),
-                                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+  const UniqueFd clone(static_cast<int>(
+      syscall(SYS_open_tree, AT_FDCWD, (layers / "root").c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
   const int clone_error = errno;
   RW_RETURN_IF_ERROR(UnmountBelow(layers));
   if (!clone) return ErrnoStatus(clone_error, "clone the mount of", (layers / "root").string());
@@ -264,8 +268,8 @@ absl::Status ContainerEnvironment::ExportChanges(const std::filesystem::path& ar
 }
 
 std::string ContainerEnvironment::Describe() const {
-  return absl::StrCat("container, ", spec_.vcpus, spec_.vcpus == 1 ? " CPU, " : " CPUs, ", SizeText(spec_.memory_bytes),
-                      ", domain ", domain_.name);
+  return absl::StrCat("container, ", spec_.vcpus, spec_.vcpus == 1 ? " CPU, " : " CPUs, ",
+                      SizeText(spec_.memory_bytes), ", domain ", domain_.name);
 }
 
 std::map<std::string, std::string> ContainerEnvironment::Tools() {
@@ -285,7 +289,8 @@ absl::Status ContainerEnvironment::Destroy() {
     MutexLock lock(mutex_);
     first = first_process_;
   }
-  // With the first process of its namespace every other one dies, libvirt or not. libvirt's own way takes 2 s.
+  // With the first process of its namespace every other one dies, libvirt or not. libvirt's own way takes 2
+  // s.
   bool dead = false;
   if (first != nullptr) {
     if (syscall(SYS_pidfd_send_signal, first->get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)

@@ -18,20 +18,20 @@
 
 namespace rootwright {
 
-// A container of libvirt: a transient LXC domain `rootwright-<build id>` whose root is an overlay over a read-only
-// image, and rootwright-guest in it as the first process, on a socket that it inherits. When the agent dies that socket
-// closes, and the container ends.
+// A container of libvirt: a transient LXC domain `rootwright-<build id>` whose root is an overlay over a
+// read-only image, and rootwright-guest in it as the first process, on a socket that it inherits. When the
+// agent dies that socket closes, and the container ends.
 //
-// What bounds it: memory and CPU libvirt's control group, processes ContainerCgroup; a command that met one of these
-// says so in its result's cause. What it writes goes to the work folder, and a build that puts more there than its
-// disk limit is ended by the agent's watchdog (agent/build/watchdog.h) within seconds: until then it may write as fast
-// as the disk takes it, which is why a host keeps some disk free.
+// What bounds it: memory and CPU libvirt's control group, processes ContainerCgroup; a command that met one
+// of these says so in its result's cause. What it writes goes to the work folder, and a build that puts more
+// there than its disk limit is ended by the agent's watchdog (agent/build/watchdog.h) within seconds: until
+// then it may write as fast as the disk takes it, which is why a host keeps some disk free.
 //
 // In the work folder: container/root (mounted from Create to End), and the layers beside it.
 class ContainerEnvironment : public Environment {
  public:
-  // Makes the root over `image_root`. InvalidArgument for a spec that no container can have; ResourceExhausted, with
-  // figures, when the host has no room; MountShiftedOverlay's errors.
+  // Makes the root over `image_root`. InvalidArgument for a spec that no container can have;
+  // ResourceExhausted, with figures, when the host has no room; MountShiftedOverlay's errors.
   static absl::StatusOr<std::unique_ptr<ContainerEnvironment>> Create(
       const EnvironmentSpec& spec, const std::filesystem::path& image_root, const ContainerSettings& settings,
       const IdRange& ids, std::shared_ptr<LibvirtConnection> connection);

@@ -22,8 +22,8 @@ constexpr uint32_t kRanges = 4096;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ContainerExecutor>> ContainerExecutor::Create(const ContainerSettings& settings,
-                                                                             MachineImages& images) {
+absl::StatusOr<std::unique_ptr<ContainerExecutor>> ContainerExecutor::Create(
+    const ContainerSettings& settings, MachineImages& images) {
   RW_ASSIGN_OR_RETURN(std::shared_ptr<LibvirtConnection> connection,
                       LibvirtConnection::Create(settings.libvirt));
   return std::unique_ptr<ContainerExecutor>(new ContainerExecutor(settings, images, std::move(connection)));
@@ -43,8 +43,9 @@ IdRange ContainerExecutor::NextIds() {
   return ids;
 }
 
-absl::StatusOr<ImageInfo> ContainerExecutor::PrepareImage(Architecture architecture, const ProgressSink& progress,
-                                                          const OutputSink& log, std::stop_token stop) {
+absl::StatusOr<ImageInfo> ContainerExecutor::PrepareImage(Architecture architecture,
+                                                          const ProgressSink& progress, const OutputSink& log,
+                                                          std::stop_token stop) {
   const auto on_progress = [&](const ImageProgress& at) {
     if (progress) progress({.done = at.done, .total = at.total, .phase = at.phase, .item = at.item});
   };
@@ -56,7 +57,8 @@ absl::StatusOr<ImageInfo> ContainerExecutor::PrepareImage(Architecture architect
   return ImageInfo{.name = image.name, .digest = image.digest, .kernel_release = ""};
 }
 
-absl::StatusOr<std::unique_ptr<Environment>> ContainerExecutor::CreateEnvironment(const EnvironmentSpec& spec) {
+absl::StatusOr<std::unique_ptr<Environment>> ContainerExecutor::CreateEnvironment(
+    const EnvironmentSpec& spec) {
   const auto ignore = [](const auto&) {};
   RW_ASSIGN_OR_RETURN(const ContainerImage image,
                       images_.PrepareContainer(spec.architecture, ignore, ignore, std::stop_token()));

@@ -14,8 +14,8 @@
 
 namespace rootwright {
 
-// Makes containers of the host's own architecture through libvirt. Owns the connection; borrows the images, which
-// outlive it. Environments may outlive it.
+// Makes containers of the host's own architecture through libvirt. Owns the connection; borrows the images,
+// which outlive it. Environments may outlive it.
 class ContainerExecutor : public Executor {
  public:
   // Works also while libvirt is not there yet: CheckHealth and Inspect then say so.
@@ -26,8 +26,8 @@ class ContainerExecutor : public Executor {
                                          const OutputSink& log, std::stop_token stop) override;
   // Unavailable when libvirt is out of reach. The image is made when PrepareImage was not called.
   absl::StatusOr<std::unique_ptr<Environment>> CreateEnvironment(const EnvironmentSpec& spec) override;
-  // Only containers whose root lies below the settings' work folder are looked at. What is mounted below it for
-  // builds not in `keep` is unmounted first, also when libvirt is out of reach.
+  // Only containers whose root lies below the settings' work folder are looked at. What is mounted below it
+  // for builds not in `keep` is unmounted first, also when libvirt is out of reach.
   absl::StatusOr<std::vector<std::string>> Reap(const std::set<std::string>& keep) override;
   // Starts a container with nothing in it, which tells more than any list of conditions.
   HostReport Inspect(std::stop_token stop) override;

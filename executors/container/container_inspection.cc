@@ -49,7 +49,8 @@ HostCheck CheckContainerTools() {
 
 HostCheck DescribeCgroups() {
   const absl::StatusOr<std::string> mounts = ReadFile("/proc/self/mountinfo");
-  if (!mounts.ok()) return {"control groups", HostCheck::Result::kFailed, std::string(mounts.status().message()), ""};
+  if (!mounts.ok())
+    return {"control groups", HostCheck::Result::kFailed, std::string(mounts.status().message()), ""};
   const CgroupLayout layout = CgroupLayout::Parse(*mounts);
   HostCheck check{"control groups", HostCheck::Result::kOk, layout.Describe(), ""};
   std::vector<std::string> missing;
@@ -71,7 +72,8 @@ absl::Status ProbeContainer(ContainerExecutor& executor, const std::filesystem::
   RW_RETURN_IF_ERROR(MakeFolders(work_folder));
   RW_ASSIGN_OR_RETURN(const ScopedFolder folder, ScopedFolder::Create(work_folder, "probe-"));
   RW_RETURN_IF_ERROR(LetPass(folder.path(), "a container's user"));
-  for (const char* name : {"dev", "proc", "run", "sys"}) RW_RETURN_IF_ERROR(MakeFolders(folder.path() / "root" / name));
+  for (const char* name : {"dev", "proc", "run", "sys"})
+    RW_RETURN_IF_ERROR(MakeFolders(folder.path() / "root" / name));
   EnvironmentSpec spec;
   spec.build_id = absl::StrCat("probe-", RandomHex(8));
   spec.architecture = HostArchitecture();
@@ -94,9 +96,10 @@ HostCheck DescribeProbe(const absl::Status& probed, const ContainerSettings& set
     if (!absl::StrContains(probed.message(), cause.words)) continue;
     check.remedy = cause.remedy != nullptr
                        ? cause.remedy
-                       : absl::StrCat("libvirtd does not see what the agent mounts: start it in the agent's mount "
-                                      "namespace, or with ci/private-libvirtd --share ",
-                                      settings.work_folder.parent_path().string(), " DIR");
+                       : absl::StrCat(
+                             "libvirtd does not see what the agent mounts: start it in the agent's mount "
+                             "namespace, or with ci/private-libvirtd --share ",
+                             settings.work_folder.parent_path().string(), " DIR");
     break;
   }
   return check;

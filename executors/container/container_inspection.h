@@ -18,8 +18,8 @@ HostCheck CheckContainerTools();
 // Which control groups the host has, and whether those of containers are among them.
 HostCheck DescribeCgroups();
 
-// Starts a container over an empty root below `work_folder`, hears from it and ends it: 0.3 s. What it says when
-// that failed is the reason, in libvirt's words or the kernel's.
+// Starts a container over an empty root below `work_folder`, hears from it and ends it: 0.3 s. What it says
+// when that failed is the reason, in libvirt's words or the kernel's.
 absl::Status ProbeContainer(ContainerExecutor& executor, const std::filesystem::path& work_folder,
                             std::stop_token stop);
 HostCheck DescribeProbe(const absl::Status& probed, const ContainerSettings& settings);

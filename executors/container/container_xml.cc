@@ -37,7 +37,7 @@ std::string FolderXml(const std::filesystem::path& source, const char* target, c
 
 const std::vector<std::string>& ContainerCapabilities() {
   static const auto& names = *new std::vector<std::string>{
-      "chown",  "dac_override", "dac_read_search", "fowner", "fsetid",           "kill",      "mknod",
+      "chown",  "dac_override", "dac_read_search", "fowner",  "fsetid",           "kill",      "mknod",
       "setgid", "setuid",       "setpcap",         "setfcap", "net_bind_service", "sys_chroot"};
   return names;
 }
@@ -45,8 +45,8 @@ const std::vector<std::string>& ContainerCapabilities() {
 std::string ContainerXml(const ContainerDomain& domain) {
   return absl::StrCat(
       "<domain type='lxc'>\n  <name>", EscapeXml(domain.name), "</name>\n  <memory unit='KiB'>",
-      domain.memory_bytes / kKiB, "</memory>\n  <vcpu>", domain.vcpus,
-      "</vcpu>\n  <cputune>\n    <period>", kPeriod, "</period>\n    <quota>", int64_t{kPeriod} * domain.vcpus,
+      domain.memory_bytes / kKiB, "</memory>\n  <vcpu>", domain.vcpus, "</vcpu>\n  <cputune>\n    <period>",
+      kPeriod, "</period>\n    <quota>", int64_t{kPeriod} * domain.vcpus,
       "</quota>\n  </cputune>\n  <os>\n    <type arch='", EscapeXml(domain.architecture),
       "'>exe</type>\n    <init>", kGuestFolder,
       "/rootwright-guest</init>\n    <initarg>--fd</initarg>\n    <initarg>3</initarg>\n  </os>\n  <idmap>\n",

@@ -10,8 +10,8 @@
 namespace rootwright {
 
 // A transient container of libvirt's own kind (lxc:///system). Its first process is the guest program, which
-// inherits the connected socket number 3; it has a user namespace, a network of its own with nothing but "lo", its
-// own /dev and /proc, and memory file systems on /run and /dev/shm.
+// inherits the connected socket number 3; it has a user namespace, a network of its own with nothing but
+// "lo", its own /dev and /proc, and memory file systems on /run and /dev/shm.
 struct ContainerDomain {
   std::string name;
   // As libvirt calls it: "x86_64".
@@ -29,8 +29,8 @@ struct ContainerDomain {
 // Where a container finds the guest program when it starts.
 inline constexpr char kGuestFolder[] = "/run/rootwright";
 
-// What a package build works with, and no more: no mounts, no network, no tracing of others, no clock, no modules.
-// In libvirt's spelling.
+// What a package build works with, and no more: no mounts, no network, no tracing of others, no clock, no
+// modules. In libvirt's spelling.
 const std::vector<std::string>& ContainerCapabilities();
 
 // libvirt's XML for it. Pure: text in, text out; everything that comes from outside is escaped.

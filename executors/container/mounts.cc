@@ -42,19 +42,21 @@ absl::StatusOr<UniqueFd> CloneShifted(const std::filesystem::path& folder, const
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY;
   attributes.userns_fd = static_cast<uint64_t>(user_namespace.get());
-  if (syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0) return tree;
+  if (syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0)
+    return tree;
   const bool unable = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
   const absl::Status status = ErrnoStatus(errno, "shift the owners of", folder.string());
   if (!unable) return status;
   return absl::UnimplementedError(absl::StrCat(
-      status.message(), ": idmapped mounts need Linux 5.12 and a file system that has them, such as ext4, xfs or btrfs"));
+      status.message(),
+      ": idmapped mounts need Linux 5.12 and a file system that has them, such as ext4, xfs or btrfs"));
 }
 
 absl::Status MakeLayer(const std::filesystem::path& path, const struct stat& like, const IdRange& ids) {
   RW_RETURN_IF_ERROR(MakeFolders(path));
   if (like.st_uid >= ids.count || like.st_gid >= ids.count) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("make a layer: ", path.string(), ": owner ", like.st_uid, " is outside of a container's"));
+    return absl::InvalidArgumentError(absl::StrCat("make a layer: ", path.string(), ": owner ", like.st_uid,
+                                                   " is outside of a container's"));
   }
   if (chown(path.c_str(), ids.first + like.st_uid, ids.first + like.st_gid) != 0 ||
       chmod(path.c_str(), like.st_mode & 07777) != 0) {
@@ -105,13 +107,14 @@ absl::Status MountShiftedOverlay(const std::filesystem::path& lower, const std::
   RW_ASSIGN_OR_RETURN(const UniqueFd tree, CloneShifted(lower, shift));
   const UniqueFd folder(open(layers.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return ErrnoStatus(errno, "open", layers.string());
-  // Attached for a moment: before Linux 6.15 overlayfs refuses a mount that is not. It keeps a copy of its own.
+  // Attached for a moment: before Linux 6.15 overlayfs refuses a mount that is not. It keeps a copy of its
+  // own.
   if (syscall(SYS_move_mount, tree.get(), "", folder.get(), "lower", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return ErrnoStatus(errno, "mount", (layers / "lower").string());
   // By descriptor: the container reads these options in its mount table, and they need no escaping.
   const std::string here = absl::StrCat("/proc/self/fd/", folder.get());
-  // No redirects and no metacopies: the upper layer alone has to say all that changed. Volatile: nothing of it is to
-  // survive, so nothing is synced.
+  // No redirects and no metacopies: the upper layer alone has to say all that changed. Volatile: nothing of
+  // it is to survive, so nothing is synced.
   const std::string options =
       absl::StrCat("lowerdir=", here, "/lower,upperdir=", here, "/upper,workdir=", here,
                    "/work,redirect_dir=off,metacopy=off,index=off,volatile");

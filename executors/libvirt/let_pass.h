@@ -7,8 +7,8 @@
 
 namespace rootwright {
 
-// Lets every user pass `folder`, and makes sure that each folder above it does so too: what libvirt starts runs
-// as a user of its own. FailedPrecondition names the folder that keeps `who` out.
+// Lets every user pass `folder`, and makes sure that each folder above it does so too: what libvirt starts
+// runs as a user of its own. FailedPrecondition names the folder that keeps `who` out.
 absl::Status LetPass(const std::filesystem::path& folder, absl::string_view who);
 
 }  // namespace rootwright

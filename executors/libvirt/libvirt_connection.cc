@@ -310,14 +310,14 @@ absl::Status LibvirtConnection::CreateContainer(const std::string& name, const s
                                                 UniqueFd descriptor) {
   // Of the call: it may outlive this one.
   const auto held = std::make_shared<UniqueFd>(std::move(descriptor));
-  return Call<bool>(absl::StrCat("create domain: ", name),
-                    [name, xml, held](virConnect* link) -> absl::StatusOr<bool> {
-                      int files[] = {held->get()};
-                      const Domain domain(
-                          virDomainCreateXMLWithFiles(link, xml.c_str(), 1, files, VIR_DOMAIN_NONE));
-                      if (domain == nullptr) return LibvirtStatus("create domain", name);
-                      return true;
-                    })
+  return Call<bool>(
+             absl::StrCat("create domain: ", name),
+             [name, xml, held](virConnect* link) -> absl::StatusOr<bool> {
+               int files[] = {held->get()};
+               const Domain domain(virDomainCreateXMLWithFiles(link, xml.c_str(), 1, files, VIR_DOMAIN_NONE));
+               if (domain == nullptr) return LibvirtStatus("create domain", name);
+               return true;
+             })
       .status();
 }
 
@@ -365,20 +365,20 @@ absl::StatusOr<std::string> LibvirtConnection::DomainDescription(const std::stri
 
 absl::StatusOr<std::vector<std::string>> LibvirtConnection::ListDomains(absl::string_view prefix) {
   using Names = std::vector<std::string>;
-  return Call<Names>(
-      "list domains", [prefix = std::string(prefix)](virConnect* link) -> absl::StatusOr<Names> {
-        virDomainPtr* found = nullptr;
-        const int count = virConnectListAllDomains(link, &found, 0);
-        if (count < 0) return LibvirtStatus("list domains", "");
-        Names names;
-        for (int i = 0; i < count; ++i) {
-          const Domain domain(found[i]);
-          const std::string name = virDomainGetName(domain.get());
-          if (absl::StartsWith(name, prefix)) names.push_back(name);
-        }
-        free(found);
-        return names;
-      });
+  return Call<Names>("list domains",
+                     [prefix = std::string(prefix)](virConnect* link) -> absl::StatusOr<Names> {
+                       virDomainPtr* found = nullptr;
+                       const int count = virConnectListAllDomains(link, &found, 0);
+                       if (count < 0) return LibvirtStatus("list domains", "");
+                       Names names;
+                       for (int i = 0; i < count; ++i) {
+                         const Domain domain(found[i]);
+                         const std::string name = virDomainGetName(domain.get());
+                         if (absl::StartsWith(name, prefix)) names.push_back(name);
+                       }
+                       free(found);
+                       return names;
+                     });
 }
 
 std::unique_ptr<LibvirtConnection::Subscription> LibvirtConnection::Listen(const std::string& domain,

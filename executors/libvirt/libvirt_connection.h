@@ -91,8 +91,8 @@ class LibvirtConnection {
   // Of all its virtual CPUs, as the host counts it.
   absl::StatusOr<absl::Duration> DomainCpuTime(const std::string& name);
   absl::StatusOr<std::string> DomainDescription(const std::string& name);
-  // Names of the domains that start with `prefix`. Also of one that is not running: of a container that ended while
-  // libvirtd was away, libvirt keeps the name until it is destroyed once more.
+  // Names of the domains that start with `prefix`. Also of one that is not running: of a container that ended
+  // while libvirtd was away, libvirt keeps the name until it is destroyed once more.
   absl::StatusOr<std::vector<std::string>> ListDomains(absl::string_view prefix);
 
   std::unique_ptr<Subscription> Listen(const std::string& domain, DomainListener listener);

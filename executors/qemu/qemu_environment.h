@@ -7,10 +7,10 @@
 #include "executors/environment.h"
 #include "executors/executor.h"
 #include "executors/guest/guest_channel.h"
-#include "executors/qemu/domain_xml.h"
-#include "executors/libvirt/libvirt_connection.h"
-#include "executors/qemu/machine_files.h"
 #include "executors/libvirt/domain_watch.h"
+#include "executors/libvirt/libvirt_connection.h"
+#include "executors/qemu/domain_xml.h"
+#include "executors/qemu/machine_files.h"
 #include "executors/qemu/qemu_settings.h"
 
 namespace rootwright {

@@ -8,8 +8,8 @@
 
 #include "base/mutex.h"
 #include "executors/executor.h"
-#include "executors/qemu/domain_xml.h"
 #include "executors/libvirt/libvirt_connection.h"
+#include "executors/qemu/domain_xml.h"
 #include "executors/qemu/qemu_settings.h"
 #include "vmimages/machine_image.h"
 

@@ -81,7 +81,8 @@ TEST(AgentConfig, BadNameIsRefused) { EXPECT_THAT(Refusal("name: \"Builder 1\"")
 TEST(AgentConfig, ContainersAreWhereMachinesAreUnlessSaidOtherwise) {
   EXPECT_EQ(ParseAgentConfig("libvirt_uri: \"qemu+unix:///system?socket=/run/x\"", "test")->container_uri,
             "lxc+unix:///system?socket=/run/x");
-  EXPECT_EQ(ParseAgentConfig("container_uri: \"lxc:///elsewhere\"", "test")->container_uri, "lxc:///elsewhere");
+  EXPECT_EQ(ParseAgentConfig("container_uri: \"lxc:///elsewhere\"", "test")->container_uri,
+            "lxc:///elsewhere");
   EXPECT_FALSE(ParseAgentConfig("container_first_id: 1000", "test").ok());
 }
 

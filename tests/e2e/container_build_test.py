@@ -2,6 +2,7 @@
 
 import pathlib
 import platform
+import subprocess
 import unittest
 
 from farm import Farm, wait_for
@@ -96,6 +97,25 @@ class ContainerBuild(unittest.TestCase):
         again = self.farm.finish(self.submit("true"))
         self.assertEqual(again["outcome"], "OUTCOME_SUCCEEDED")
         self.expect_nothing_left(build_id)
+
+    def test_root_filesystem_of_the_hosts_own_architecture_has_its_owners(self):
+        repository = self.farm.repository(
+            {"configuration.yml": "package_manager:\n  apt:\n    suite: bookworm\n    components: [main]\n"
+             "packages:\n  busybox: {}\npost_install_commands:\n  - install -o 7 -g 8 -m 4750 /bin/true /usr/bin/made\n"},
+            "native",
+        )
+        out = self.farm.folder / "out-root"
+        done = self.farm.cli("build", "submit", repository, "--arch", HERE, "--disk", "3GiB", "--output", out)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("container, ", self.farm.newest_build()["steps"][5]["summary"])
+        archive = next(out.rglob("rootfs.tar.zst"))
+        listed = subprocess.run(
+            ["tar", "--numeric-owner", "-tvf", archive], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        owners = {line.split()[5].lstrip("./"): line.split()[:2] for line in listed}
+        self.assertEqual(owners["usr/bin/made"], ["-rwsr-x---", "7/8"])
+        self.assertEqual(owners["etc/shadow"], ["-rw-r-----", "0/42"])
+        self.assertEqual({owner for _, owner in owners.values() if int(owner.split("/")[0]) > 65535}, set())
 
     def test_doctor_shows_containers(self):
         shown = self.farm.cli("doctor", "--config", self.farm.folder / "builder-1.textproto")

@@ -14,13 +14,15 @@ constexpr char kHybrid[] =
 constexpr char kUnified[] = "41 31 0:38 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw,nsdelegate\n";
 
 constexpr char kProcess[] =
-    "9:name=systemd:/\n8:pids:/\n4:memory:/machine/lxc-1-a:b.libvirt-lxc\n2:cpu,cpuacct:/machine/x\n0::/user\n";
+    "9:name=systemd:/\n8:pids:/\n4:memory:/machine/lxc-1-a:b.libvirt-lxc\n2:cpu,cpuacct:/machine/x\n0::/"
+    "user\n";
 
 TEST(CgroupLayout, KnowsAHybridHost) {
   const CgroupLayout layout = CgroupLayout::Parse(kHybrid);
   EXPECT_EQ(layout.kind, CgroupLayout::Kind::kHybrid);
   EXPECT_EQ(layout.unified, "/sys/fs/cgroup/unified");
-  EXPECT_EQ(layout.Describe(), "control groups version 1 (cpu, cpuacct, memory, pids) with version 2 beside it");
+  EXPECT_EQ(layout.Describe(),
+            "control groups version 1 (cpu, cpuacct, memory, pids) with version 2 beside it");
   EXPECT_EQ(CgroupOf(layout, kProcess, "memory"), "/sys/fs/cgroup/memory/machine/lxc-1-a:b.libvirt-lxc");
   EXPECT_EQ(CgroupOf(layout, kProcess, "cpuacct"), "/sys/fs/cgroup/cpu,cpuacct/machine/x");
   EXPECT_EQ(CgroupOf(layout, kProcess, "pids"), "/sys/fs/cgroup/pids/");

@@ -20,10 +20,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-INSTANTIATE_TEST_SUITE_P(Container, EnvironmentContract, ::testing::Values(ContractSubject{"container", [] {
-                           ContainerHost& host = ContainerHost::Get();
-                           return host.executor().CreateEnvironment(host.NewBuild());
-                         }}));
+INSTANTIATE_TEST_SUITE_P(Container, EnvironmentContract,
+                         ::testing::Values(ContractSubject{"container", [] {
+                                                             ContainerHost& host = ContainerHost::Get();
+                                                             return host.executor().CreateEnvironment(
+                                                                 host.NewBuild());
+                                                           }}));
 
 // Nothing of a build is left but its files.
 void ExpectGone(const EnvironmentSpec& spec) {
@@ -82,7 +84,8 @@ TEST(ContainerEnvironment, ManySmallEatersKillNeitherTheContainerNorTheHost) {
   EnvironmentSpec spec = host.NewBuild();
   spec.memory_bytes = 64 << 20;
   const std::unique_ptr<Environment> container = host.NewContainer(spec);
-  Do(*container, "for i in $(seq 40); do perl -e '$x = \"x\" x (4 << 20); sleep 1000' & done; sleep 1; exit 1");
+  Do(*container,
+     "for i in $(seq 40); do perl -e '$x = \"x\" x (4 << 20); sleep 1000' & done; sleep 1; exit 1");
   EXPECT_EQ(Do(*container, "echo still here").said, "still here\n");
 }
 
@@ -135,7 +138,8 @@ TEST(ContainerEnvironment, EndsWithoutLibvirtdAndLeavesNoMountAndNoProcess) {
   ContainerHost& host = ContainerHost::Get();
   const EnvironmentSpec spec = host.NewBuild();
   const std::unique_ptr<Environment> container = host.NewContainer(spec);
-  Do(*container, "touch /tmp/alive; (while :; do rm -f /tmp/gone; sleep 0.01; touch /tmp/gone; done) & exit 0");
+  Do(*container,
+     "touch /tmp/alive; (while :; do rm -f /tmp/gone; sleep 0.01; touch /tmp/gone; done) & exit 0");
   host.libvirtd().Kill();
   EXPECT_TRUE(container->End(absl::ZeroDuration()).ok());
   EXPECT_THAT(MountsBelow(ReadFile("/proc/self/mountinfo").value_or(""), spec.work_folder), IsEmpty());
@@ -152,7 +156,8 @@ TEST(ContainerEnvironment, EndsWithoutLibvirtdAndLeavesNoMountAndNoProcess) {
 TEST(ContainerEnvironment, RefusesWhatNoContainerCanBe) {
   ContainerHost& host = ContainerHost::Get();
   EnvironmentSpec foreign = host.NewBuild();
-  foreign.architecture = HostArchitecture() == Architecture::kArm64 ? Architecture::kAmd64 : Architecture::kArm64;
+  foreign.architecture =
+      HostArchitecture() == Architecture::kArm64 ? Architecture::kAmd64 : Architecture::kArm64;
   EXPECT_TRUE(absl::IsInvalidArgument(host.executor().CreateEnvironmentOn(host.root(), foreign).status()));
   EnvironmentSpec large = host.NewBuild();
   large.disk_bytes = int64_t{1} << 50;
@@ -185,7 +190,8 @@ TEST(ContainerExecutor, ReapsOwnContainersThatAreNotKept) {
 TEST(ContainerExecutor, ReportsThatThisHostCanDoIt) {
   const HostReport report = ContainerHost::Get().executor().Inspect({});
   for (const HostCheck& check : report.checks) {
-    EXPECT_EQ(check.result, HostCheck::Result::kOk) << check.name << ": " << check.finding << "; " << check.remedy;
+    EXPECT_EQ(check.result, HostCheck::Result::kOk)
+        << check.name << ": " << check.finding << "; " << check.remedy;
   }
   ASSERT_EQ(report.targets.size(), 1u);
   EXPECT_EQ(report.targets[0].architecture, HostArchitecture());

@@ -20,8 +20,8 @@ namespace {
 
 struct Attempt {
   const char* name;
-  // Succeeds only when it got out. @MARKER is a file of the host's, @PID a process of it, @PORT a port that it
-  // listens on, at its own 127.0.0.1. Numbers of system calls are amd64's; elsewhere they fail as well.
+  // Succeeds only when it got out. @MARKER is a file of the host's, @PID a process of it, @PORT a port that
+  // it listens on, at its own 127.0.0.1. Numbers of system calls are amd64's; elsewhere they fail as well.
   const char* script;
 };
 
@@ -59,11 +59,14 @@ constexpr Attempt kAttempts[] = {
     {"EnterNamespaces", "nsenter --target 1 --mount true"},
     {"BecomeSomebodyOutside", "perl -e '$> = 70000; exit($> != 70000)'"},
     {"GiveToSomebodyOutside", "touch /tmp/mine && chown 70000 /tmp/mine"},
-    {"ReadHostFile", "cat @MARKER || cat /proc/1/root@MARKER || cat /proc/1/cwd@MARKER || cat /.oldroot@MARKER"},
+    {"ReadHostFile",
+     "cat @MARKER || cat /proc/1/root@MARKER || cat /proc/1/cwd@MARKER || cat /.oldroot@MARKER"},
     {"LeaveRoot",
-     "mkdir -p /tmp/x && perl -e 'chroot(\"/tmp/x\"); chdir(\"..\") for 1..64; chroot(\".\"); exit(!-e \"@MARKER\")'"},
+     "mkdir -p /tmp/x && perl -e 'chroot(\"/tmp/x\"); chdir(\"..\") for 1..64; chroot(\".\"); exit(!-e "
+     "\"@MARKER\")'"},
     {"OpenByHandle",
-     "perl -e 'open(R, \"<\", \"/\"); my $h = pack(\"IiII\", 8, 1, 2, 0); exit(syscall(304, fileno(R), $h, 0) < 0)'"},
+     "perl -e 'open(R, \"<\", \"/\"); my $h = pack(\"IiII\", 8, 1, 2, 0); exit(syscall(304, fileno(R), $h, "
+     "0) < 0)'"},
     {"SeeHostPaths", "grep -F \"$(dirname @MARKER)\" /proc/self/mountinfo"},
     {"ReachHostPort", "exec 3<>/dev/tcp/127.0.0.1/@PORT"},
     {"SeeInterfaces", "grep -v -e face -e Inter -e lo: /proc/net/dev"},

@@ -49,17 +49,19 @@ ContainerHost::ContainerHost() {
   chmod(folder_->path().c_str(), 0711);
   const std::filesystem::path cache = FromEnvironment("ROOTWRIGHT_CACHE", "/var/cache/rootwright");
   const std::filesystem::path bin = FromEnvironment("ROOTWRIGHT_BIN", "bin");
-  images_ = std::make_unique<MachineImages>(MachineImages::Options{.store = cache / "images",
-                                                                   .apt = cache / "packages/apt",
-                                                                   .guest_programs = bin / "../guest",
-                                                                   .unpack_program = bin / "rootwright-unpack"});
+  images_ =
+      std::make_unique<MachineImages>(MachineImages::Options{.store = cache / "images",
+                                                             .apt = cache / "packages/apt",
+                                                             .guest_programs = bin / "../guest",
+                                                             .unpack_program = bin / "rootwright-unpack"});
   const absl::StatusOr<ContainerImage> image = images_->PrepareContainer(
       HostArchitecture(), [](const ImageProgress&) {},
       [](absl::string_view line) { std::cerr << line << "\n"; }, {});
   if (!image.ok()) Fail(image.status().message());
   root_ = image->root;
   libvirtd_ = std::make_unique<PrivateLibvirtd>(this->folder(), this->folder() / "state");
-  absl::StatusOr<std::unique_ptr<ContainerExecutor>> executor = ContainerExecutor::Create(Settings(), *images_);
+  absl::StatusOr<std::unique_ptr<ContainerExecutor>> executor =
+      ContainerExecutor::Create(Settings(), *images_);
   if (!executor.ok()) Fail(executor.status().message());
   executor_ = *std::move(executor);
 }

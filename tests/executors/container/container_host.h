@@ -14,8 +14,8 @@
 
 namespace rootwright {
 
-// A host for containers: a libvirtd of its own that shares a temporary folder, and the container's root of this
-// checkout, made once in the cache (ROOTWRIGHT_CACHE). Throws where it cannot work.
+// A host for containers: a libvirtd of its own that shares a temporary folder, and the container's root of
+// this checkout, made once in the cache (ROOTWRIGHT_CACHE). Throws where it cannot work.
 class ContainerHost {
  public:
   // One for the program, made at its first use and gone after the last test.

@@ -41,8 +41,8 @@ TEST(ContainerXml, EscapesWhatComesFromOutside) {
 TEST(ContainerXml, GivesNoCapabilityThatReachesBeyondTheContainer) {
   const std::string xml = ContainerXml(Example());
   EXPECT_THAT(xml, ::testing::HasSubstr("<capabilities policy='deny'>"));
-  for (const char* name : {"sys_admin", "sys_module", "sys_ptrace", "net_admin", "net_raw", "sys_rawio", "sys_boot",
-                           "sys_time", "syslog", "bpf", "perfmon", "sys_resource", "mac_admin"}) {
+  for (const char* name : {"sys_admin", "sys_module", "sys_ptrace", "net_admin", "net_raw", "sys_rawio",
+                           "sys_boot", "sys_time", "syslog", "bpf", "perfmon", "sys_resource", "mac_admin"}) {
     EXPECT_THAT(xml, ::testing::Not(::testing::HasSubstr(name)));
   }
 }

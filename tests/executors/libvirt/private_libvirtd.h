@@ -7,8 +7,9 @@
 
 namespace rootwright {
 
-// A libvirtd of a test's own (ci/private-libvirtd), in `libvirt` below a folder that others may pass. It ends with this
-// object, with every machine and container it started, also when the test failed. Throws where it cannot work.
+// A libvirtd of a test's own (ci/private-libvirtd), in `libvirt` below a folder that others may pass. It ends
+// with this object, with every machine and container it started, also when the test failed. Throws where it
+// cannot work.
 class PrivateLibvirtd {
  public:
   // `share` is the folder whose mounts it sees.
