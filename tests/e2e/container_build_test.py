@@ -25,7 +25,7 @@ class ContainerBuild(unittest.TestCase):
         return self.farm.submit("--command", "--arch", HERE, *options, "--", *argv)
 
     def expect_nothing_left(self, build_id):
-        left = lambda: self.farm.leftovers() + self.farm.containers() + self.farm.mounts()  # noqa: E731
+        left = lambda: self.farm.leftovers() + self.farm.containers() + self.farm.mounts()
         wait_for(f"nothing left of it; there is {left()}", lambda: not left(), 30)
         self.assertEqual(control_groups(build_id), [])
 
