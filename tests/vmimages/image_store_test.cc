@@ -131,6 +131,23 @@ TEST_F(ImageStoreTest, DetectsAMissingAndAShorterFile) {
   EXPECT_TRUE(absl::IsDataLoss(images.Find(kDigest).status()));
 }
 
+TEST_F(ImageStoreTest, KeepsATreeAsItIsAndDetectsAChangeInIt) {
+  const ImageStore::Maker maker = [](const fs::path& folder) -> absl::StatusOr<ImageDescription> {
+    if (auto status = MakeFolders(folder / "root/etc"); !status.ok()) return status;
+    if (auto status = WriteFileAtomically(folder / "root/etc/shadow", "x", 0640); !status.ok()) return status;
+    return ImageDescription{.name = "debian-12-test-root"};
+  };
+  ImageStore images(store());
+  const auto made = images.FindOrMake(kDigest, maker, nullptr, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  ASSERT_EQ(made->description.files.size(), 1u);
+  EXPECT_EQ(made->description.files[0].name, "root");
+  EXPECT_EQ(fs::status(FileOf("root/etc/shadow")).permissions(), fs::perms(0640));
+  EXPECT_TRUE(images.Find(kDigest).ok());
+  std::ofstream(FileOf("root/etc/shadow")) << "y";
+  EXPECT_TRUE(absl::IsDataLoss(images.Find(kDigest).status()));
+}
+
 TEST_F(ImageStoreTest, DetectsAnImageUnderAnotherName) {
   ImageStore images(store());
   ASSERT_TRUE(FindOrMake(images).ok());
