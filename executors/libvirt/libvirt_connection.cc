@@ -4,6 +4,7 @@
 #include <libvirt/virterror.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <future>
@@ -296,29 +297,36 @@ absl::StatusOr<std::string> LibvirtConnection::Capabilities() {
 }
 
 absl::Status LibvirtConnection::CreateDomain(const std::string& name, const std::string& xml) {
-  const std::string what = absl::StrCat("create domain: ", name);
-  return Call<bool>(what,
-                    [name, xml](virConnect* link) -> absl::StatusOr<bool> {
-                      const Domain domain(virDomainCreateXML(link, xml.c_str(), VIR_DOMAIN_NONE));
-                      if (domain == nullptr) return LibvirtStatus("create domain", name);
-                      return true;
-                    })
-      .status();
+  return StartDomain(
+      name, [xml](virConnect* link) { return virDomainCreateXML(link, xml.c_str(), VIR_DOMAIN_NONE); });
 }
 
 absl::Status LibvirtConnection::CreateContainer(const std::string& name, const std::string& xml,
                                                 UniqueFd descriptor) {
   // Of the call: it may outlive this one.
   const auto held = std::make_shared<UniqueFd>(std::move(descriptor));
-  return Call<bool>(
-             absl::StrCat("create domain: ", name),
-             [name, xml, held](virConnect* link) -> absl::StatusOr<bool> {
-               int files[] = {held->get()};
-               const Domain domain(virDomainCreateXMLWithFiles(link, xml.c_str(), 1, files, VIR_DOMAIN_NONE));
-               if (domain == nullptr) return LibvirtStatus("create domain", name);
-               return true;
-             })
-      .status();
+  return StartDomain(name, [xml, held](virConnect* link) {
+    int files[] = {held->get()};
+    return virDomainCreateXMLWithFiles(link, xml.c_str(), 1, files, VIR_DOMAIN_NONE);
+  });
+}
+
+absl::Status LibvirtConnection::StartDomain(const std::string& name,
+                                            const std::function<virDomainPtr(virConnect*)>& make) {
+  const auto given_up = std::make_shared<std::atomic<bool>>(false);
+  const absl::Status created = Call<bool>(absl::StrCat("create domain: ", name),
+                                          [name, make, given_up](virConnect* link) -> absl::StatusOr<bool> {
+                                            const Domain domain(make(link));
+                                            if (domain == nullptr)
+                                              return LibvirtStatus("create domain", name);
+                                            // Too late: whoever wanted it has looked for it already, and
+                                            // found nothing to end.
+                                            if (*given_up) virDomainDestroy(domain.get());
+                                            return true;
+                                          })
+                                   .status();
+  *given_up = !created.ok();
+  return created;
 }
 
 absl::StatusOr<int> LibvirtConnection::DomainId(const std::string& name) {

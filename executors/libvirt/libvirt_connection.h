@@ -13,6 +13,7 @@
 
 // libvirt.h stays in the sources.
 struct _virConnect;
+struct _virDomain;
 
 namespace rootwright {
 
@@ -102,6 +103,8 @@ class LibvirtConnection {
  private:
   class State;
   explicit LibvirtConnection(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  // One that libvirt makes only after the call was given up is ended at once.
+  absl::Status StartDomain(const std::string& name, const std::function<_virDomain*(virConnect*)>& make);
   template <typename T>
   absl::StatusOr<T> Call(absl::string_view what, std::function<absl::StatusOr<T>(virConnect*)> call);
 
