@@ -1,5 +1,7 @@
 EAPI=8
 
+inherit cmake-build
+
 DESCRIPTION="JSON in one C file; CMake"
 HOMEPAGE="https://www.debian.org/"
 SRC_URI="mirror://debian/pool/main/c/cjson/cjson_${PV}.orig.tar.gz"
@@ -9,7 +11,6 @@ SLOT="0/1"
 KEYWORDS="amd64 arm64"
 IUSE="+utils static-libs"
 RDEPEND="virtual/libc"
-inherit cmake-build
 
 src_configure() {
 	local CMAKE_OPTIONS=(

@@ -1,5 +1,7 @@
 EAPI=8
 
+inherit meson-build
+
 DESCRIPTION="A name for users without one; meson"
 HOMEPAGE="https://www.debian.org/"
 SRC_URI="mirror://debian/pool/main/libn/libnss-unknown/libnss-unknown_${PV}.orig.tar.gz"
@@ -8,4 +10,3 @@ LICENSE="LGPL-2.1+"
 SLOT="0"
 KEYWORDS="amd64 arm64"
 RDEPEND="virtual/libc"
-inherit meson-build
