@@ -262,7 +262,8 @@ def tell(success, depgraph):
     for part in (teller.unsatisfied, teller.proposals, teller.conflicts, teller.arguments):
         try:
             part()
-        except Exception as error:  # The resolver's insides differ from what was expected: its words are enough.
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, PortageException) as error:
+            # The resolver's insides are not what was expected: its own words have to do.
             print(f"plan: {part.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
     if success and teller.found == 0:
         teller.packages()

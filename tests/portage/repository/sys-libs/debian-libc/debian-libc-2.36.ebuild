@@ -13,6 +13,7 @@ src_install() {
 	for package in libc6 libgcc-s1 libstdc++6; do
 		while read -r path; do
 			case ${path} in
+				*/gconv/*) continue ;;
 				/lib/*.so*|/usr/lib/*.so*|/lib64/*.so*) ;;
 				*) continue ;;
 			esac
