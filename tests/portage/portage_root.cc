@@ -2,8 +2,9 @@
 //
 //   portage-root SPECIFICATION ARCHIVE
 //
-// SPECIFICATION is a git repository, ARCHIVE the .tar.zst to be made. The routine is the product's; its commands run
-// in the tests' own environment. For tests that need a Portage root before anything else works. Needs root.
+// SPECIFICATION is a git repository, ARCHIVE the .tar.zst to be made. The routine is the product's; its
+// commands run in the tests' own environment. For tests that need a Portage root before anything else works.
+// Needs root.
 #include <unistd.h>
 
 #include <cstdlib>
