@@ -9,7 +9,6 @@ namespace {
 
 using Kind = EmergeLogEntry::Kind;
 
-constexpr size_t kLongestLine = 16384;
 constexpr int kMostPackages = 1000000;
 
 // The number at the start of `text`, which goes.
@@ -49,9 +48,11 @@ constexpr Form kForms[] = {
     {"::: completed emerge ", "", Kind::kCompleted},
 };
 
+}  // namespace
+
 // "1795454861:  >>> emerge (5 of 6) dev-libs/popt-1.19 to /t4/"
 // "1795454861:  === (5 of 6) Merging (dev-libs/popt-1.19::/var/db/repos/…/popt-1.19.ebuild)"
-std::optional<EmergeLogEntry> ReadLine(absl::string_view line) {
+std::optional<EmergeLogEntry> ReadEmergeLogLine(absl::string_view line) {
   int64_t seconds = 0;
   if (!TakeNumber(line, seconds) || !absl::ConsumePrefix(&line, ":")) return std::nullopt;
   line = absl::StripLeadingAsciiWhitespace(line);
@@ -68,28 +69,6 @@ std::optional<EmergeLogEntry> ReadLine(absl::string_view line) {
     return entry;
   }
   return std::nullopt;
-}
-
-}  // namespace
-
-std::vector<EmergeLogEntry> EmergeLog::Append(absl::string_view data) {
-  std::vector<EmergeLogEntry> entries;
-  while (!data.empty()) {
-    const size_t end = data.find('\n');
-    const absl::string_view piece = data.substr(0, end);
-    if (!skipping_ && pending_.size() + piece.size() > kLongestLine) {
-      skipping_ = true;
-      pending_.clear();
-    }
-    if (!skipping_) pending_.append(piece.data(), piece.size());
-    if (end == absl::string_view::npos) break;
-    if (std::optional<EmergeLogEntry> entry = skipping_ ? std::nullopt : ReadLine(pending_))
-      entries.push_back(*std::move(entry));
-    pending_.clear();
-    skipping_ = false;
-    data.remove_prefix(end + 1);
-  }
-  return entries;
 }
 
 }  // namespace rootwright

@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -22,16 +21,8 @@ struct EmergeLogEntry {
   std::string cpv;
 };
 
-// Follows that log: the way to progress where FEATURES=observability says nothing. Coarse (no phases), but as
-// old as Portage. Not trusted: other lines are left out.
-class EmergeLog {
- public:
-  // Bytes in any pieces; returns what is whole by now, in order.
-  std::vector<EmergeLogEntry> Append(absl::string_view data);
-
- private:
-  std::string pending_;
-  bool skipping_ = false;
-};
+// Reads one line of that log: the way to progress where FEATURES=observability says nothing. Coarse (no
+// phases), but it names every package. Nothing for other lines, which is most of them.
+std::optional<EmergeLogEntry> ReadEmergeLogLine(absl::string_view line);
 
 }  // namespace rootwright

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "executors/rootfs/portage/json_fields.h"
 
@@ -11,7 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kLongestLine = 1 << 20;
 constexpr size_t kMostTasks = 256;
 constexpr int64_t kMostPackages = 1000000;
 
@@ -19,8 +18,9 @@ int CountField(const json& object, const char* name) {
   return static_cast<int>(std::clamp<int64_t>(NumberField(object, name, 0), 0, kMostPackages));
 }
 
-std::optional<EmergeSnapshot> ReadSnapshot(absl::string_view text) {
-  const json line = json::parse(text.begin(), text.end(), nullptr, false);
+}  // namespace
+
+std::optional<EmergeSnapshot> ReadSnapshot(const json& line) {
   if (TextField(line, "type") != "snapshot") return std::nullopt;
   EmergeSnapshot snapshot;
   // Beyond the year 9999 no clock is believed.
@@ -43,30 +43,6 @@ std::optional<EmergeSnapshot> ReadSnapshot(absl::string_view text) {
     snapshot.tasks.push_back(std::move(task));
   }
   return snapshot;
-}
-
-}  // namespace
-
-std::vector<EmergeSnapshot> SnapshotReader::Append(absl::string_view data) {
-  std::vector<EmergeSnapshot> snapshots;
-  while (!data.empty()) {
-    const size_t end = data.find('\n');
-    const absl::string_view piece = data.substr(0, end);
-    if (!skipping_ && pending_.size() + piece.size() > kLongestLine) {
-      skipping_ = true;
-      pending_.clear();
-    }
-    if (!skipping_) pending_.append(piece.data(), piece.size());
-    if (end == absl::string_view::npos) break;
-    if (!skipping_) {
-      if (std::optional<EmergeSnapshot> snapshot = ReadSnapshot(pending_))
-        snapshots.push_back(*std::move(snapshot));
-    }
-    pending_.clear();
-    skipping_ = false;
-    data.remove_prefix(end + 1);
-  }
-  return snapshots;
 }
 
 std::string PhaseInWords(const EmergeTask& task) {

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace rootwright {
@@ -34,20 +35,12 @@ struct EmergeSnapshot {
   std::vector<EmergeTask> tasks;
 };
 
-// Reads what Portage 3.0.83 writes with FEATURES=observability to /run/portage/emerge-PID.sock: JSON objects,
-// one a line. It writes one when something begins or ends, at most one a second, and one every two seconds
-// besides; and one at once to whoever connects, so a reader that wants it within a second connects anew. Not
-// trusted: what cannot be read or is of another kind is left out, and nothing grows without bound.
-class SnapshotReader {
- public:
-  // Bytes in any pieces; returns what is whole by now, in order.
-  std::vector<EmergeSnapshot> Append(absl::string_view data);
-
- private:
-  std::string pending_;
-  // In a line that is longer than any real one.
-  bool skipping_ = false;
-};
+// Reads one line of what Portage 3.0.83 writes with FEATURES=observability to /run/portage/emerge-PID.sock.
+// It writes one when something begins or ends, at most one a second, and one every two seconds besides; and
+// one at once to whoever connects, so a reader that wants it within a second connects anew. Not trusted:
+// fields that are missing or of another kind are as nothing, figures are kept in bounds. Nothing when it is
+// no snapshot.
+std::optional<EmergeSnapshot> ReadSnapshot(const nlohmann::json& line);
 
 // The phase as people say it: "compile" is "compiling". Unknown ones are returned as they are.
 std::string PhaseInWords(const EmergeTask& task);

@@ -130,7 +130,7 @@ std::map<std::string, std::string> PortageVariables(const PortageSettings& setti
 }
 
 std::vector<std::string> EmergeOptions(const PortageSettings& settings) {
-  std::vector<std::string> options = {"--color=n", "--nospinner", "--jobs=1", "--quiet-build=y"};
+  std::vector<std::string> options = {"--color=n", "--nospinner", "--jobs=1", "--quiet-build=n"};
   if (settings.use_binary_packages) {
     // Portage adds the C library's version to what a package needs; in a root that has none yet that looks
     // like a changed ebuild, and every binary package would be left out.
