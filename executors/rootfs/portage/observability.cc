@@ -39,7 +39,9 @@ std::optional<EmergeSnapshot> ReadSnapshot(const json& line) {
     task.phase = TextField(entry, "phase");
     task.binary = FlagField(entry, "binary");
     task.merging = TextField(entry, "kind") == "merge";
-    task.elapsed = absl::Milliseconds(std::clamp(RealField(entry, "elapsed", -1) * 1000, -1.0, 1e12));
+    // A thousand years are enough.
+    task.elapsed = absl::Milliseconds(
+        static_cast<int64_t>(std::clamp(RealField(entry, "elapsed", -1), -1.0, 3.2e10) * 1000));
     snapshot.tasks.push_back(std::move(task));
   }
   return snapshot;

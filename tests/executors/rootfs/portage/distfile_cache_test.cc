@@ -1,5 +1,6 @@
 #include "executors/rootfs/portage/distfile_cache.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -91,9 +92,10 @@ class DistfileCacheTest : public testing::Test {
     }
     close(out[1]);
     const UniqueFd reader(out[0]);
-    char text[16] = {};
-    ASSERT_GT(read(reader.get(), text, sizeof text - 1), 0) << "python3 does not serve";
-    port_ = atoi(text);
+    std::string text;
+    for (char c = 0; c != '\n'; text.push_back(c))
+      ASSERT_EQ(read(reader.get(), &c, 1), 1) << "python3 does not serve";
+    port_ = atoi(text.c_str());
   }
 
   fs::path Served(const std::string& name) const { return folder_->path() / "served" / name; }
