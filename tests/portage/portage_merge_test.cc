@@ -90,6 +90,12 @@ class Portage : public testing::Test {
     settings_.profile = "amd64";
     settings_.repositories = {{"rootwright-test", kRepository}};
     settings_.jobs = 2;
+    PlaceSettings();
+    fs::create_directories(folder_->path() / "distfiles");
+  }
+
+  // As settings_ are now.
+  void PlaceSettings() {
     const absl::StatusOr<std::vector<PortageFile>> files = PortageFiles(settings_);
     ASSERT_TRUE(files.ok()) << files.status();
     const absl::StatusOr<ScopedFolder> overlay = ScopedFolder::Create(folder_->path(), "overlay-");
@@ -98,7 +104,6 @@ class Portage : public testing::Test {
     ASSERT_TRUE(written.ok()) << written;
     const absl::Status placed = PlaceOverlay(overlay->path(), root_->Written());
     ASSERT_TRUE(placed.ok()) << placed;
-    fs::create_directories(folder_->path() / "distfiles");
   }
 
   // The image as its folder describes it now, kept between runs.
@@ -227,6 +232,25 @@ TEST_F(Portage, MergesTheSetAsPlanned) {
   // Debian's own root got nothing but what Portage writes about itself.
   EXPECT_FALSE(fs::exists(root_->Written() / "usr/lib/libpopt.so"));
   EXPECT_FALSE(fs::exists(root_->Written() / "var/tmp/portage/app-admin"));
+}
+
+TEST_F(Portage, InPlaceItMergesIntoTheRootItselfButNotOverDebiansFiles) {
+  settings_.root_mode = RootMode::kInPlace;
+  settings_.profile = "amd64-in-place";
+  PlaceSettings();
+  const EmergePlan plan = Plan({"app-admin/logrotate"});
+  ASSERT_TRUE(plan.possible);
+  EXPECT_THAT(plan.packages, SizeIs(2));
+  ASSERT_TRUE(Fetch(plan).ok());
+  Merge merge = MergePackages({"app-admin/logrotate"});
+  ASSERT_EQ(merge.exit_code, 0) << merge.output;
+  settings_.separate_root = "/";
+  EXPECT_THAT(RunInTarget({"/usr/sbin/logrotate", "--version"}), HasSubstr("logrotate 3.21.0"));
+
+  merge = MergePackages({"sys-libs/debian-libc"});
+  EXPECT_EQ(merge.exit_code, 1);
+  EXPECT_THAT(merge.output, HasSubstr("libc.so.6"));
+  EXPECT_FALSE(fs::exists(root_->Written() / "usr/lib/x86_64-linux-gnu/libc.so.6"));
 }
 
 TEST_F(Portage, WhatItBuiltOnceItMergesFromABinaryPackage) {
