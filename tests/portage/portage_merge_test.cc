@@ -86,7 +86,6 @@ class Portage : public testing::Test {
     absl::StatusOr<NativeRoot> root = NativeRoot::Create(folder_->path() / "image", folder_->path());
     ASSERT_TRUE(root.ok()) << root.status();
     root_ = std::make_unique<NativeRoot>(*std::move(root));
-    settings_.chost = "x86_64-linux-gnu";
     settings_.profile = "amd64";
     settings_.repositories = {{"rootwright-test", kRepository}};
     settings_.jobs = 2;
@@ -203,7 +202,7 @@ class Portage : public testing::Test {
   }
 
   static inline std::unique_ptr<ScopedFolder> folder_;
-  PortageSettings settings_;
+  EmergeSettings settings_;
   std::unique_ptr<NativeRoot> root_;
 };
 

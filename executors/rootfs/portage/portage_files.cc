@@ -14,10 +14,9 @@ namespace {
 
 absl::Status Refused(absl::string_view what, absl::string_view value, absl::string_view why) {
   return absl::InvalidArgumentError(
-      absl::StrCat("Portage settings: ", what, ": '", value.substr(0, 200), "': ", why));
+      absl::StrCat("emerge settings: ", what, ": '", value.substr(0, 200), "': ", why));
 }
 
-// One line of make.conf, in which Portage reads quotes, backslashes and $ as a shell does.
 absl::Status CheckValue(absl::string_view what, absl::string_view value) {
   const bool plain = std::all_of(value.begin(), value.end(), [](unsigned char c) {
     return c >= ' ' && c != 0x7f && c != '"' && c != '\\' && c != '$' && c != '`';
@@ -39,13 +38,11 @@ absl::Status CheckName(absl::string_view what, absl::string_view name) {
   return plain ? absl::OkStatus() : Refused(what, name, "letters, digits, '-' and '_' only");
 }
 
-absl::Status CheckSettings(const PortageSettings& settings) {
-  RW_RETURN_IF_ERROR(CheckName("CHOST", settings.chost));
-  RW_RETURN_IF_ERROR(CheckValue("CFLAGS", settings.cflags));
+absl::Status CheckSettings(const EmergeSettings& settings) {
   RW_RETURN_IF_ERROR(CheckPath("the separate root", settings.separate_root));
   if (settings.repositories.empty())
     return absl::InvalidArgumentError(
-        "Portage settings: no repository: name one below etc/portage/repos.conf");
+        "emerge settings: no repository: name one below etc/portage/repos.conf");
   for (const PortageRepository& repository : settings.repositories) {
     RW_RETURN_IF_ERROR(CheckName("repository", repository.name));
     RW_RETURN_IF_ERROR(CheckPath("repository", repository.location));
@@ -55,13 +52,13 @@ absl::Status CheckSettings(const PortageSettings& settings) {
   return absl::OkStatus();
 }
 
-bool LinksAgainstRoot(const PortageSettings& settings) {
+bool LinksAgainstRoot(const EmergeSettings& settings) {
   return settings.debian_root && settings.root_mode == RootMode::kSeparate;
 }
 
 // What Rootwright relies on, whatever make.conf says. The sandboxes of Portage are left off: the environment
 // is one, Debian has no `sandbox`, and their namespaces are not to be had in every container.
-std::string Features(const PortageSettings& settings) {
+std::string Features(const EmergeSettings& settings) {
   std::vector<std::string> features = {
       "observability", "-sandbox",         "-usersandbox", "-userpriv",      "-userfetch",
       "-usersync",     "-network-sandbox", "-ipc-sandbox", "-pid-sandbox",   "-mount-sandbox",
@@ -74,7 +71,7 @@ std::string Features(const PortageSettings& settings) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<PortageFile>> PortageFiles(const PortageSettings& settings) {
+absl::StatusOr<std::vector<PortageFile>> PortageFiles(const EmergeSettings& settings) {
   RW_RETURN_IF_ERROR(CheckSettings(settings));
   std::string repositories =
       absl::StrCat("[DEFAULT]\nmain-repo = ", settings.repositories.front().name, "\n");
@@ -82,18 +79,13 @@ absl::StatusOr<std::vector<PortageFile>> PortageFiles(const PortageSettings& set
     absl::StrAppend(&repositories, "\n[", repository.name, "]\nlocation = ", repository.location,
                     "\nauto-sync = no\n");
   }
-  // The image's package.provided tells what of Debian counts as installed.
   return std::vector<PortageFile>{
-      {"/etc/portage/make.conf",
-       absl::StrCat("# Written by Rootwright; an overlay's own file replaces it.\nCHOST=\"", settings.chost,
-                    "\"\nCFLAGS=\"", settings.cflags, "\"\nCXXFLAGS=\"${CFLAGS}\"\nACCEPT_LICENSE=\"*\"\n"),
-       "", 0644},
       {"/etc/portage/repos.conf/rootwright.conf", repositories, "", 0644},
       {"/etc/portage/make.profile", "",
        absl::StrCat(settings.repositories.front().location, "/profiles/", settings.profile), 0777}};
 }
 
-std::map<std::string, std::string> PortageVariables(const PortageSettings& settings) {
+std::map<std::string, std::string> PortageVariables(const EmergeSettings& settings) {
   std::map<std::string, std::string> variables = {
       {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
       {"HOME", "/root"},
@@ -129,7 +121,7 @@ std::map<std::string, std::string> PortageVariables(const PortageSettings& setti
   return variables;
 }
 
-std::vector<std::string> EmergeOptions(const PortageSettings& settings) {
+std::vector<std::string> EmergeOptions(const EmergeSettings& settings) {
   std::vector<std::string> options = {"--color=n", "--nospinner", "--jobs=1", "--quiet-build=n"};
   if (settings.use_binary_packages) {
     // Portage adds the C library's version to what a package needs; in a root that has none yet that looks

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "executors/rootfs/spec/portage_settings.h"
 
 namespace rootwright {
 
@@ -18,29 +19,18 @@ struct PortageRepository {
   std::string location;
 };
 
-// Where packages go.
-enum class RootMode {
-  // Into the environment's own root, which becomes the product.
-  kInPlace,
-  // Into a folder beside it: only what was asked for and what that needs while it runs.
-  kSeparate,
-};
-
-// What a Portage environment has to know for one build, besides what the specification says.
-struct PortageSettings {
+// How emerge is run for one build, besides what the specification says (spec/translation.h makes the files for that).
+struct EmergeSettings {
   RootMode root_mode = RootMode::kSeparate;
   // Of kSeparate.
   std::string separate_root = "/target";
-  // "x86_64-pc-linux-gnu"
-  std::string chost;
-  std::string cflags = "-O2 -pipe";
-  // The first is the main one.
+  // What the environment holds; the first is the main one.
   std::vector<PortageRepository> repositories;
   // A folder below the main repository's profiles/: "default/linux/amd64/23.0", "amd64".
   std::string profile;
   int jobs = 1;
-  // The environment's own root is Debian's: packages link against separate_root, and nothing of Debian's may
-  // be overwritten. False for a real Gentoo stage.
+  // The environment's own root is Debian's: packages link against separate_root, and nothing of Debian's may be
+  // overwritten. False for a real Gentoo stage.
   bool debian_root = true;
   // Where the environment sees what the host hands in.
   std::string distfiles = "/var/cache/distfiles";
@@ -64,14 +54,14 @@ struct PortageFile {
 // What is laid over the root before the specification's own files, which may replace any of it: make.conf
 // (CHOST, flags), repos.conf, the profile. InvalidArgument names a setting that a configuration file cannot
 // hold.
-absl::StatusOr<std::vector<PortageFile>> PortageFiles(const PortageSettings& settings);
+absl::StatusOr<std::vector<PortageFile>> PortageFiles(const EmergeSettings& settings);
 
 // What is set for emerge itself, stronger than any make.conf: roots, caches, and the FEATURES that Rootwright
 // relies on.
-std::map<std::string, std::string> PortageVariables(const PortageSettings& settings);
+std::map<std::string, std::string> PortageVariables(const EmergeSettings& settings);
 
 // emerge's options for a merge as for its dry run; the packages come behind them.
-std::vector<std::string> EmergeOptions(const PortageSettings& settings);
+std::vector<std::string> EmergeOptions(const EmergeSettings& settings);
 
 // Writes them below `folder`, an empty one of ours, as an overlay that PlaceOverlay (spec/overlay.h) then
 // places.

@@ -14,9 +14,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-PortageSettings Some() {
-  PortageSettings settings;
-  settings.chost = "x86_64-linux-gnu";
+EmergeSettings Some() {
+  EmergeSettings settings;
   settings.profile = "default/linux/amd64/23.0";
   settings.repositories = {{"gentoo", "/var/db/repos/gentoo"}, {"ours", "/var/db/repos/ours"}};
   settings.jobs = 3;
@@ -26,37 +25,26 @@ PortageSettings Some() {
 TEST(PortageFiles, AreWhatTheSettingsSay) {
   const absl::StatusOr<std::vector<PortageFile>> files = PortageFiles(Some());
   ASSERT_TRUE(files.ok()) << files.status();
-  ASSERT_THAT(*files, SizeIs(3));
-  EXPECT_EQ((*files)[0].path, "/etc/portage/make.conf");
+  ASSERT_THAT(*files, SizeIs(2));
+  EXPECT_EQ((*files)[0].path, "/etc/portage/repos.conf/rootwright.conf");
   EXPECT_EQ((*files)[0].content,
-            "# Written by Rootwright; an overlay's own file replaces it.\n"
-            "CHOST=\"x86_64-linux-gnu\"\n"
-            "CFLAGS=\"-O2 -pipe\"\n"
-            "CXXFLAGS=\"${CFLAGS}\"\n"
-            "ACCEPT_LICENSE=\"*\"\n");
-  EXPECT_EQ((*files)[1].path, "/etc/portage/repos.conf/rootwright.conf");
-  EXPECT_EQ((*files)[1].content,
             "[DEFAULT]\nmain-repo = gentoo\n"
             "\n[gentoo]\nlocation = /var/db/repos/gentoo\nauto-sync = no\n"
             "\n[ours]\nlocation = /var/db/repos/ours\nauto-sync = no\n");
-  EXPECT_EQ((*files)[2].path, "/etc/portage/make.profile");
-  EXPECT_EQ((*files)[2].link_target, "/var/db/repos/gentoo/profiles/default/linux/amd64/23.0");
+  EXPECT_EQ((*files)[1].path, "/etc/portage/make.profile");
+  EXPECT_EQ((*files)[1].link_target, "/var/db/repos/gentoo/profiles/default/linux/amd64/23.0");
 }
 
 TEST(PortageFiles, ASettingThatAFileCannotHoldIsNamed) {
-  const std::vector<std::pair<void (*)(PortageSettings&), const char*>> cases = {
-      {[](PortageSettings& s) { s.cflags = "-O2\" \nFEATURES=\"x"; }, "CFLAGS"},
-      {[](PortageSettings& s) { s.cflags = "$(reboot)"; }, "CFLAGS"},
-      {[](PortageSettings& s) { s.chost = ""; }, "CHOST"},
-      {[](PortageSettings& s) { s.chost = "a b"; }, "CHOST"},
-      {[](PortageSettings& s) { s.profile = ""; }, "profile"},
-      {[](PortageSettings& s) { s.profile = "../../../etc"; }, "profile"},
-      {[](PortageSettings& s) { s.repositories.clear(); }, "repository"},
-      {[](PortageSettings& s) { s.repositories[1].name = "a]\n[b"; }, "repository"},
-      {[](PortageSettings& s) { s.repositories[1].location = "var"; }, "repository"},
-      {[](PortageSettings& s) { s.separate_root = "/a/../.."; }, "separate root"}};
+  const std::vector<std::pair<void (*)(EmergeSettings&), const char*>> cases = {
+      {[](EmergeSettings& s) { s.profile = ""; }, "profile"},
+      {[](EmergeSettings& s) { s.profile = "../../../etc"; }, "profile"},
+      {[](EmergeSettings& s) { s.repositories.clear(); }, "repository"},
+      {[](EmergeSettings& s) { s.repositories[1].name = "a]\n[b"; }, "repository"},
+      {[](EmergeSettings& s) { s.repositories[1].location = "var"; }, "repository"},
+      {[](EmergeSettings& s) { s.separate_root = "/a/../.."; }, "separate root"}};
   for (const auto& [spoil, word] : cases) {
-    PortageSettings settings = Some();
+    EmergeSettings settings = Some();
     spoil(settings);
     const absl::Status status = PortageFiles(settings).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << word;
@@ -65,7 +53,7 @@ TEST(PortageFiles, ASettingThatAFileCannotHoldIsNamed) {
 }
 
 TEST(PortageFiles, VariablesFollowTheRootMode) {
-  PortageSettings settings = Some();
+  EmergeSettings settings = Some();
   std::map<std::string, std::string> variables = PortageVariables(settings);
   EXPECT_EQ(variables["ROOT"], "/target");
   EXPECT_EQ(variables["SYSROOT"], "/target");
@@ -88,7 +76,7 @@ TEST(PortageFiles, VariablesFollowTheRootMode) {
 }
 
 TEST(PortageFiles, OptionsFollowTheBinaryPackages) {
-  PortageSettings settings = Some();
+  EmergeSettings settings = Some();
   EXPECT_THAT(EmergeOptions(settings), Not(Contains("--usepkg=y")));
   settings.use_binary_packages = true;
   settings.keep_going = true;
@@ -105,8 +93,8 @@ TEST(PortageFiles, AreWrittenAsAnOverlay) {
   ASSERT_TRUE(files.ok());
   const absl::Status written = WritePortageFiles(*files, folder->path());
   ASSERT_TRUE(written.ok()) << written;
-  EXPECT_EQ(*ReadFile(folder->path() / "etc/portage/make.conf"), (*files)[0].content);
-  EXPECT_EQ(fs::read_symlink(folder->path() / "etc/portage/make.profile"), (*files)[2].link_target);
+  EXPECT_EQ(*ReadFile(folder->path() / "etc/portage/repos.conf/rootwright.conf"), (*files)[0].content);
+  EXPECT_EQ(fs::read_symlink(folder->path() / "etc/portage/make.profile"), (*files)[1].link_target);
 }
 
 }  // namespace
