@@ -19,7 +19,8 @@ struct PortageRepository {
   std::string location;
 };
 
-// How emerge is run for one build, besides what the specification says (spec/translation.h makes the files for that).
+// How emerge is run for one build, besides what the specification says (spec/translation.h makes the files
+// for that).
 struct EmergeSettings {
   RootMode root_mode = RootMode::kSeparate;
   // Of kSeparate.
@@ -29,8 +30,8 @@ struct EmergeSettings {
   // A folder below the main repository's profiles/: "default/linux/amd64/23.0", "amd64".
   std::string profile;
   int jobs = 1;
-  // The environment's own root is Debian's: packages link against separate_root, and nothing of Debian's may be
-  // overwritten. False for a real Gentoo stage.
+  // The environment's own root is Debian's: packages link against separate_root, and nothing of Debian's may
+  // be overwritten. False for a real Gentoo stage.
   bool debian_root = true;
   // Where the environment sees what the host hands in.
   std::string distfiles = "/var/cache/distfiles";
