@@ -1,0 +1,339 @@
+// Portage for real: the root that images/portage describes, built by the product's own routine, merges the
+// test packages into a separate root; the plan, the fetching of sources, the progress and the failures go
+// through what the product uses. Needs root, the mirror, pip's index, meson and curl; what is missing fails
+// the test by name.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "executors/rootfs/portage/distfile_cache.h"
+#include "executors/rootfs/portage/emerge_plan.h"
+#include "executors/rootfs/portage/merge_report.h"
+#include "executors/rootfs/portage/portage_files.h"
+#include "executors/rootfs/spec/overlay.h"
+#include "tests/portage/native_root.h"
+
+namespace rootwright {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using Kind = PlanFinding::Kind;
+
+constexpr char kRepository[] = "/var/db/repos/rootwright-test";
+const std::vector<std::string>& Set() {
+  static const auto* const kSet = new std::vector<std::string>{"virtual/banner", "app-admin/logrotate",
+                                                               "dev-libs/cjson", "sys-libs/nss-unknown"};
+  return *kSet;
+}
+
+std::string Variable(const char* name, const std::string& otherwise) {
+  const char* value = getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+fs::path Source() { return fs::absolute(Variable("ROOTWRIGHT_SOURCE", ".")); }
+fs::path Cache() { return Variable("ROOTWRIGHT_CACHE", "/var/cache/rootwright"); }
+
+absl::Status Execute(const std::vector<std::string>& argv) {
+  SubprocessSpec spec;
+  spec.argv = argv;
+  return CheckSubprocess(spec, Deadline::In(absl::Minutes(15)), {}).status();
+}
+
+// What merging came to.
+struct Merge {
+  int exit_code = -1;
+  std::string output;
+  std::vector<EmergeSnapshot> snapshots;
+  std::vector<EmergeLogEntry> log;
+  std::vector<MergeFailure> failures;
+  bool ended = false;
+
+  std::vector<std::string> Completed() const {
+    std::vector<std::string> names;
+    for (const EmergeLogEntry& entry : log)
+      if (entry.kind == EmergeLogEntry::Kind::kCompleted) names.push_back(entry.cpv);
+    return names;
+  }
+};
+
+class Portage : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    ASSERT_EQ(geteuid(), 0U) << "this test needs root: it makes mounts and owners";
+    folder_ = std::make_unique<ScopedFolder>(
+        *ScopedFolder::Create(Variable("TMPDIR", "/var/tmp"), "portage-test-"));
+    const absl::Status made = MakeImage();
+    ASSERT_TRUE(made.ok()) << made;
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  void SetUp() override {
+    ASSERT_TRUE(fs::exists(folder_->path() / "image/usr/bin/emerge"));
+    absl::StatusOr<NativeRoot> root = NativeRoot::Create(folder_->path() / "image", folder_->path());
+    ASSERT_TRUE(root.ok()) << root.status();
+    root_ = std::make_unique<NativeRoot>(*std::move(root));
+    settings_.profile = "amd64";
+    settings_.repositories = {{"rootwright-test", kRepository}};
+    settings_.jobs = 2;
+    PlaceSettings();
+    fs::create_directories(folder_->path() / "distfiles");
+  }
+
+  // As settings_ are now.
+  void PlaceSettings() {
+    const absl::StatusOr<std::vector<PortageFile>> files = PortageFiles(settings_);
+    ASSERT_TRUE(files.ok()) << files.status();
+    const absl::StatusOr<ScopedFolder> overlay = ScopedFolder::Create(folder_->path(), "overlay-");
+    ASSERT_TRUE(overlay.ok()) << overlay.status();
+    const absl::Status written = WritePortageFiles(*files, overlay->path());
+    ASSERT_TRUE(written.ok()) << written;
+    const absl::Status placed = PlaceOverlay(overlay->path(), root_->Written());
+    ASSERT_TRUE(placed.ok()) << placed;
+  }
+
+  // The image as its folder describes it now, kept between runs.
+  static absl::Status MakeImage() {
+    Sha256 sha;
+    std::set<fs::path> files;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(Source() / "images/portage"))
+      if (entry.is_regular_file() && entry.path().filename() != "README.md") files.insert(entry.path());
+    for (const fs::path& file : files) {
+      RW_ASSIGN_OR_RETURN(const std::string content, ReadFile(file));
+      sha.Update(absl::StrCat(file.lexically_relative(Source()).string(), "\n", content));
+    }
+    const fs::path archive = Cache() / "portage" / (sha.Digest().substr(0, 16) + ".tar.zst");
+    if (!fs::exists(archive)) {
+      const fs::path specification = folder_->path() / "specification";
+      RW_RETURN_IF_ERROR(MakeFolders(archive.parent_path()));
+      RW_RETURN_IF_ERROR(
+          Execute({(Source() / "images/portage/make-specification").string(), specification.string()}));
+      const std::string unfinished = absl::StrCat(archive.string(), ".", getpid());
+      RW_RETURN_IF_ERROR(Execute({fs::canonical("/proc/self/exe").parent_path() / "portage-root",
+                                  specification.string(), unfinished}));
+      fs::rename(unfinished, archive);
+    }
+    const std::string image = (folder_->path() / "image").string();
+    RW_RETURN_IF_ERROR(MakeFolders(image));
+    return Execute({"tar", "--numeric-owner", "-p", "-xf", archive.string(), "-C", image});
+  }
+
+  NativeRoot::Command Python(absl::string_view program, const std::vector<std::string>& atoms) {
+    NativeRoot::Command command;
+    // Descriptor 3 is what the host reads.
+    command.argv = {"/bin/sh", "-c", "exec 3>&1 1>&2; exec python3 - \"$@\"", "python"};
+    for (const std::vector<std::string>& part : {EmergeOptions(settings_), atoms})
+      command.argv.insert(command.argv.end(), part.begin(), part.end());
+    command.variables = PortageVariables(settings_);
+    command.input = std::string(program);
+    command.folders = {{kRepository, Source() / "tests/portage/repository"},
+                       {settings_.distfiles, folder_->path() / "distfiles"}};
+    return command;
+  }
+
+  EmergePlan Plan(const std::vector<std::string>& atoms) {
+    NativeRoot::Command command = Python(PlanProgram(), atoms);
+    std::string answer;
+    command.on_stdout = [&](absl::string_view data) { answer.append(data.data(), data.size()); };
+    const absl::StatusOr<SubprocessResult> result = root_->Run(command);
+    EXPECT_TRUE(result.ok()) << result.status();
+    if (!result.ok()) return {};
+    EXPECT_TRUE(result->ok()) << result->error_output;
+    absl::StatusOr<EmergePlan> plan = ParseEmergePlan(answer);
+    EXPECT_TRUE(plan.ok()) << plan.status() << "\n" << result->error_output;
+    return plan.ok() ? *std::move(plan) : EmergePlan();
+  }
+
+  // The one finding of a plan that is not possible.
+  PlanFinding Refusal(const std::vector<std::string>& atoms) {
+    const EmergePlan plan = Plan(atoms);
+    EXPECT_FALSE(plan.possible);
+    EXPECT_THAT(plan.packages, IsEmpty());
+    EXPECT_THAT(plan.findings, SizeIs(1));
+    return plan.findings.empty() ? PlanFinding() : plan.findings.front();
+  }
+
+  absl::Status Fetch(const EmergePlan& plan) {
+    return DistfileCache(Cache() / "distfiles")
+        .MakeDistdir(plan.files, folder_->path() / "distfiles", Deadline::In(absl::Minutes(5)), {});
+  }
+
+  Merge MergePackages(const std::vector<std::string>& atoms) {
+    NativeRoot::Command command = Python(MergeProgram(), atoms);
+    Merge merge;
+    MergeReport report;
+    command.on_stdout = [&](absl::string_view data) {
+      for (MergeEvent& event : report.Append(data)) {
+        if (auto* snapshot = std::get_if<EmergeSnapshot>(&event))
+          merge.snapshots.push_back(std::move(*snapshot));
+        if (auto* entry = std::get_if<EmergeLogEntry>(&event)) merge.log.push_back(std::move(*entry));
+        if (auto* failure = std::get_if<MergeFailure>(&event)) merge.failures.push_back(std::move(*failure));
+        merge.ended = merge.ended || std::holds_alternative<MergeEnd>(event);
+      }
+    };
+    const absl::StatusOr<SubprocessResult> result = root_->Run(command);
+    EXPECT_TRUE(result.ok()) << result.status();
+    if (!result.ok()) return merge;
+    merge.exit_code = result->exit_code;
+    merge.output = result->error_output;
+    return merge;
+  }
+
+  // A program of the separate root, run there.
+  std::string RunInTarget(const std::vector<std::string>& argv) {
+    NativeRoot::Command command;
+    command.argv = {"chroot", settings_.separate_root};
+    command.argv.insert(command.argv.end(), argv.begin(), argv.end());
+    const absl::StatusOr<SubprocessResult> result = root_->Run(command);
+    return result.ok() ? result->output + result->error_output : result.status().ToString();
+  }
+
+  static inline std::unique_ptr<ScopedFolder> folder_;
+  EmergeSettings settings_;
+  std::unique_ptr<NativeRoot> root_;
+};
+
+TEST_F(Portage, MergesTheSetAsPlanned) {
+  const EmergePlan plan = Plan(Set());
+  ASSERT_TRUE(plan.possible);
+  EXPECT_THAT(plan.findings, IsEmpty());
+  EXPECT_THAT(plan.files, SizeIs(5));
+  const absl::Status fetched = Fetch(plan);
+  ASSERT_TRUE(fetched.ok()) << fetched;
+
+  const Merge merge = MergePackages(Set());
+  ASSERT_EQ(merge.exit_code, 0) << merge.output;
+  EXPECT_TRUE(merge.ended);
+  std::vector<std::string> planned;
+  for (const PlannedPackage& package : plan.packages) planned.push_back(package.cpv);
+  EXPECT_EQ(merge.Completed(), planned);
+  ASSERT_FALSE(merge.snapshots.empty());
+  for (const EmergeSnapshot& snapshot : merge.snapshots)
+    EXPECT_EQ(snapshot.total, static_cast<int>(planned.size()));
+
+  EXPECT_THAT(RunInTarget({"/usr/bin/figlet", "ok"}), HasSubstr("|"));
+  EXPECT_THAT(RunInTarget({"/usr/sbin/logrotate", "--version"}), HasSubstr("logrotate 3.21.0"));
+  EXPECT_TRUE(fs::exists(root_->Written() / "target/usr/lib/libcjson_utils.so"));
+  EXPECT_TRUE(fs::exists(root_->Written() / "target/usr/lib/libnss_unknown.so.2"));
+  // Debian's own root got nothing but what Portage writes about itself.
+  EXPECT_FALSE(fs::exists(root_->Written() / "usr/lib/libpopt.so"));
+  EXPECT_FALSE(fs::exists(root_->Written() / "var/tmp/portage/app-admin"));
+}
+
+TEST_F(Portage, InPlaceItMergesIntoTheRootItselfButNotOverDebiansFiles) {
+  settings_.root_mode = RootMode::kInPlace;
+  settings_.profile = "amd64-in-place";
+  PlaceSettings();
+  const EmergePlan plan = Plan({"app-admin/logrotate"});
+  ASSERT_TRUE(plan.possible);
+  EXPECT_THAT(plan.packages, SizeIs(2));
+  ASSERT_TRUE(Fetch(plan).ok());
+  Merge merge = MergePackages({"app-admin/logrotate"});
+  ASSERT_EQ(merge.exit_code, 0) << merge.output;
+  settings_.separate_root = "/";
+  EXPECT_THAT(RunInTarget({"/usr/sbin/logrotate", "--version"}), HasSubstr("logrotate 3.21.0"));
+
+  merge = MergePackages({"sys-libs/debian-libc"});
+  EXPECT_EQ(merge.exit_code, 1);
+  EXPECT_THAT(merge.output, HasSubstr("libc.so.6"));
+  EXPECT_FALSE(fs::exists(root_->Written() / "usr/lib/x86_64-linux-gnu/libc.so.6"));
+}
+
+TEST_F(Portage, WhatItBuiltOnceItMergesFromABinaryPackage) {
+  settings_.use_binary_packages = true;
+  ASSERT_TRUE(Fetch(Plan({"dev-libs/popt"})).ok());
+  ASSERT_EQ(MergePackages({"dev-libs/popt"}).exit_code, 0);
+  settings_.separate_root = "/other";
+  const EmergePlan plan = Plan({"dev-libs/popt"});
+  ASSERT_TRUE(plan.possible);
+  for (const PlannedPackage& package : plan.packages) EXPECT_TRUE(package.binary) << package.cpv;
+  EXPECT_THAT(plan.files, IsEmpty());
+  const Merge merge = MergePackages({"dev-libs/popt"});
+  EXPECT_EQ(merge.exit_code, 0) << merge.output;
+  EXPECT_TRUE(fs::exists(root_->Written() / "other/usr/lib/libpopt.so"));
+}
+
+TEST_F(Portage, APackageThatFailsIsNamedWithItsReason) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"fails-to-configure", "did not configure: configure found no flux capacitor"},
+      {"fails-to-compile", "did not compile: emake failed: greeter.c:1:25: error: implicit declaration"},
+      {"fails-to-install", "did not install: "},
+      {"fails-in-postinst", "was merged, but its pkg_postinst failed: the board is not connected"}};
+  for (const auto& [name, why] : cases) {
+    const Merge merge = MergePackages({"app-test/" + name});
+    EXPECT_EQ(merge.exit_code, 1) << name;
+    ASSERT_THAT(merge.failures, SizeIs(1)) << name << "\n" << merge.output;
+    EXPECT_THAT(DescribeFailure(merge.failures[0]), HasSubstr(absl::StrCat("app-test/", name, "-1 ", why)));
+    const absl::StatusOr<std::string> log = root_->Read(merge.failures[0].log);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_THAT(*log, HasSubstr(absl::StrCat("ERROR: app-test/", name)));
+  }
+}
+
+TEST_F(Portage, EachRefusalIsOneFindingThatNamesWhoAsked) {
+  PlanFinding found = Refusal({"app-test/needs-masked"});
+  EXPECT_EQ(found.kind, Kind::kMasked);
+  EXPECT_EQ(found.Asked(), "app-test/needs-masked");
+  EXPECT_EQ(DescribeFinding(found),
+            "app-test/masked: every version that fits is masked: package.mask (Never to be merged: the tests "
+            "ask for "
+            "it to see the refusal told with this reason.); wanted by "
+            "app-test/needs-masked-1::rootwright-test, for "
+            "app-test/needs-masked");
+  ASSERT_THAT(found.proposal, SizeIs(1));
+  EXPECT_EQ(found.proposal[0].file, "package.unmask");
+
+  found = Refusal({"app-test/unstable"});
+  EXPECT_EQ(found.kind, Kind::kMasked);
+  EXPECT_EQ(found.Asked(), "app-test/unstable");
+  ASSERT_THAT(found.proposal, SizeIs(1));
+  EXPECT_EQ(found.proposal[0].line, "=app-test/unstable-1 ~amd64");
+
+  found = Refusal({"app-test/needs-nls"});
+  EXPECT_EQ(found.kind, Kind::kUseChange);
+  EXPECT_EQ(found.Asked(), "app-test/needs-nls");
+  ASSERT_THAT(found.proposal, SizeIs(1));
+  EXPECT_EQ(found.proposal[0].line, ">=app-misc/hello-2.10 nls");
+
+  found = Refusal({"app-test/needs-unknown"});
+  EXPECT_EQ(found.kind, Kind::kUnknown);
+  EXPECT_EQ(found.atom, ">=dev-libs/nowhere-2");
+  EXPECT_EQ(found.Asked(), "app-test/needs-unknown");
+}
+
+TEST_F(Portage, TellsTheOtherRefusalsApart) {
+  const std::vector<std::pair<std::vector<std::string>, Kind>> cases = {
+      {{"app-test/nothere"}, Kind::kUnknown},
+      {{"nocategory"}, Kind::kUnknown},
+      {{"@nowhere"}, Kind::kUnknown},
+      {{"=app-misc/hello"}, Kind::kInvalid},
+      {{"app-misc/hello[nosuchflag]"}, Kind::kUse},
+      {{"app-test/other-architecture"}, Kind::kMasked},
+      {{"app-test/needs-a-flag"}, Kind::kRequiredUse},
+      {{"app-test/circle-a"}, Kind::kCircular},
+      {{"app-test/blocks-figlet", "app-misc/figlet"}, Kind::kBlocked}};
+  for (const auto& [atoms, kind] : cases) {
+    const PlanFinding found = Refusal(atoms);
+    EXPECT_EQ(found.kind, kind) << atoms[0] << ": " << DescribeFinding(found);
+  }
+  const EmergePlan provided = Plan({"dev-build/cmake"});
+  EXPECT_TRUE(provided.possible);
+  ASSERT_THAT(provided.findings, SizeIs(1));
+  EXPECT_EQ(provided.findings[0].kind, Kind::kProvided);
+}
+
+}  // namespace
+}  // namespace rootwright
