@@ -121,9 +121,12 @@ class Portage : public testing::Test {
       RW_RETURN_IF_ERROR(MakeFolders(archive.parent_path()));
       RW_RETURN_IF_ERROR(
           Execute({(Source() / "images/portage/make-specification").string(), specification.string()}));
+      // Made in our own folder, so that a test that is killed leaves nothing large in the cache.
+      const std::string made = (folder_->path() / "image.tar.zst").string();
+      RW_RETURN_IF_ERROR(Execute(
+          {fs::canonical("/proc/self/exe").parent_path() / "portage-root", specification.string(), made}));
       const std::string unfinished = absl::StrCat(archive.string(), ".", getpid());
-      RW_RETURN_IF_ERROR(Execute({fs::canonical("/proc/self/exe").parent_path() / "portage-root",
-                                  specification.string(), unfinished}));
+      fs::copy_file(made, unfinished);
       fs::rename(unfinished, archive);
     }
     const std::string image = (folder_->path() / "image").string();
