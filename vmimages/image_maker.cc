@@ -76,11 +76,11 @@ absl::StatusOr<ImageDescription> ImageMaker::Make(const fs::path& folder) {
   RW_ASSIGN_OR_RETURN(const ScopedFolder scratch,
                       ScopedFolder::Create(folder.parent_path(), folder.filename().string() + "-scratch-"));
   const fs::path tree = machine ? scratch.path() / "root" : folder / kRootFolder;
-  RW_RETURN_IF_ERROR(MakeRoot(packages, tree));
   if (machine) {
     RW_ASSIGN_OR_RETURN(description.kernel_release, MakeBoot(packages, scratch.path(), folder));
-    RW_RETURN_IF_ERROR(MakeRootDisk(tree, scratch.path(), folder));
   }
+  RW_RETURN_IF_ERROR(MakeRoot(packages, tree));
+  if (machine) RW_RETURN_IF_ERROR(MakeRootDisk(tree, scratch.path(), folder));
   Report("hash");
   return description;
 }
