@@ -8,7 +8,7 @@ function(rootwright_library name)
 endfunction()
 
 # All that people run, and what else runs with it.
-add_custom_target(programs)
+add_custom_target(programs ALL)
 # The programs, and the test programs that are no unit tests.
 add_custom_target(machine_tests)
 add_dependencies(machine_tests programs)

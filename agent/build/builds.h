@@ -44,6 +44,7 @@ class Builds : public LeaseHolder {
   void SetTargets(std::set<BuildTarget> targets);
   // Asks all of them to end that way.
   void EndAll(const Ending& ending);
+  // Those whose end is not in the journal yet; files of others may still be being removed.
   int running() const;
   // For the operator: builds in the journal, running ones first.
   std::vector<v1::AgentBuild> List() const;

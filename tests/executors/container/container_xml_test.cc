@@ -32,10 +32,10 @@ TEST(ContainerXml, IsTheGoldenText) {
 TEST(ContainerXml, EscapesWhatComesFromOutside) {
   ContainerDomain domain = Example();
   domain.name = "rootwright-<a&b>";
-  domain.root = "/work/it's \"here\"";
+  domain.root = "/srv/it's \"here\"";
   const std::string xml = ContainerXml(domain);
   EXPECT_THAT(xml, ::testing::HasSubstr("<name>rootwright-&lt;a&amp;b&gt;</name>"));
-  EXPECT_THAT(xml, ::testing::HasSubstr("<source dir='/work/it&apos;s &quot;here&quot;'/>"));
+  EXPECT_THAT(xml, ::testing::HasSubstr("<source dir='/srv/it&apos;s &quot;here&quot;'/>"));
 }
 
 TEST(ContainerXml, GivesNoCapabilityThatReachesBeyondTheContainer) {
