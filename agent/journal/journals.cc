@@ -76,14 +76,12 @@ std::vector<std::shared_ptr<BuildJournal>> Journals::All() const {
 }
 
 void Journals::Remove(const BuildJournal& journal) {
-  std::shared_ptr<BuildJournal> removed;
-  {
-    MutexLock lock(mutex_);
-    const auto found = journals_.find({journal.lease().build_id(), journal.lease().attempt()});
-    if (found == journals_.end() || found->second.get() != &journal) return;
-    removed = std::move(found->second);
-    journals_.erase(found);
-  }
+  // Files and entry at once: whoever finds no journal may create one in the same folder.
+  MutexLock lock(mutex_);
+  const auto found = journals_.find({journal.lease().build_id(), journal.lease().attempt()});
+  if (found == journals_.end() || found->second.get() != &journal) return;
+  const std::shared_ptr<BuildJournal> removed = std::move(found->second);
+  journals_.erase(found);
   // Lease first: a crash half way leaves what Open removes.
   std::error_code error;
   std::filesystem::remove(removed->folder() / kLeaseFile, error);
