@@ -84,7 +84,7 @@ struct Agent::Parts {
         channel(MasterChannel::Create(config.master)),
         uploader(*channel, SleepFor),
         routines({config.package_folder, config.apt_mirror, config.apt_keyring, host.programs},
-                 host.executors->machines(), host.executors->containers()) {}
+                 host.executors->of(Isolation::kMachine), host.executors->of(Isolation::kContainer)) {}
 
   const AgentConfig config;
   const StatePaths paths;
@@ -128,7 +128,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
       BuildPolicy{FillLimits(config.default_limits, {}), FillLimits(config.maximum_limits, LargestLimits()),
                   TargetsOf(p.watch.report())},
       Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell,
-      [&p] { return p.watch.Health(); });
+      [&p](Isolation isolation) { return p.watch.Health(isolation); });
   p.session = std::make_unique<Session>(
       AgentIdentity{config.name, RandomHex(32), kVersion, [&p] { return p.watch.capabilities(); }},
       *p.journals, *p.builds, p.drain, Clock::Real());
@@ -198,7 +198,7 @@ void Agent::EndBuilds(const sigset_t& signals) {
                                   absl::StrCat("build: agent ", p.config.name, ": it was told to end")));
   if (!wait(kEndLimit, none_runs)) {
     spdlog::warn("ending: by force");
-    p.host.executors->Reap({}).IgnoreError();
+    for (const Isolation isolation : kIsolations) p.host.executors->of(isolation).Reap({}).IgnoreError();
     // The rest is removed at the next start; threads that hang are not waited for.
     std::_Exit(1);
   }

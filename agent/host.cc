@@ -104,7 +104,7 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   return parts;
 }
 
-HostReport InspectHost(const AgentConfig& config, Executor& executors, std::stop_token stop) {
+HostReport InspectHost(const AgentConfig& config, const HostExecutors& executors, std::stop_token stop) {
   HostReport report = executors.Inspect(std::move(stop));
   // A host that is to build for other architectures alone has no say in containers.
   std::erase_if(report.targets, [&](const HostReport::Target& target) {

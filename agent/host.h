@@ -26,7 +26,7 @@ struct HostParts {
 absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config);
 
 // The executors' own checks, and disk and memory. May take some seconds.
-HostReport InspectHost(const AgentConfig& config, Executor& executors, std::stop_token stop);
+HostReport InspectHost(const AgentConfig& config, const HostExecutors& executors, std::stop_token stop);
 
 // Memory that environments may have: as configured, or the host's less what it needs itself.
 int64_t MemoryForBuilds(const AgentConfig& config);

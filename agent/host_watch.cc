@@ -41,31 +41,54 @@ void Tell(const HostReport& report) {
 }  // namespace
 
 HostWatch::Sight HostWatch::Look() {
+  bool due = !inspected_;
+  for (const Isolation isolation : kIsolations) due |= LookAt(isolation);
+  Sight sight;
   {
     MutexLock lock(mutex_);
-    asked_at_ = clock_.Now();
+    for (const Isolation isolation : kIsolations) {
+      sight.libvirt = answers_[isolation].libvirt;
+      if (sight.libvirt.ok()) break;
+    }
   }
-  Sight sight{machines_.CheckHealth()};
-  {
-    MutexLock lock(mutex_);
-    asked_at_.reset();
-    libvirt_ = sight.libvirt;
-  }
-  const Instant now = clock_.Now();
-  if (sight.libvirt.ok()) {
-    away_since_.reset();
-  } else if (!away_since_) {
-    away_since_ = now;
-  }
-  const bool offers = !report().targets.empty();
-  const bool gone = away_since_ && Since(*away_since_, now) >= config_.libvirt_grace;
-  if (!inspected_ || (offers ? gone : sight.libvirt.ok())) sight.changed = Inspect();
+  // What stands in the way may be mended meanwhile.
+  due |= report().targets.empty() && sight.libvirt.ok();
+  if (due) sight.changed = Inspect();
   return sight;
 }
 
+bool HostWatch::LookAt(Isolation isolation) {
+  {
+    MutexLock lock(mutex_);
+    answers_[isolation].asked_at = clock_.Now();
+  }
+  const absl::Status libvirt = executors_.of(isolation).CheckHealth();
+  {
+    MutexLock lock(mutex_);
+    answers_[isolation] = {libvirt, std::nullopt};
+  }
+  Past& past = past_[isolation];
+  const bool was_away = past.away_since.has_value();
+  if (libvirt.ok()) {
+    past.away_since.reset();
+  } else if (!was_away) {
+    past.away_since = clock_.Now();
+  }
+  const HostReport seen = report();
+  const bool offered =
+      std::any_of(seen.targets.begin(), seen.targets.end(),
+                  [&](const HostReport::Target& target) { return target.isolation == isolation; });
+  if (!offered) return libvirt.ok() && (was_away || !past.leftovers_ended);
+  return past.away_since && Since(*past.away_since, clock_.Now()) >= config_.libvirt_grace;
+}
+
 bool HostWatch::Inspect() {
-  HostReport report = InspectHost(config_, machines_, {});
-  if (!EndLeftovers()) report.targets.clear();
+  HostReport report = InspectHost(config_, executors_, {});
+  for (const Isolation isolation : kIsolations) {
+    if (EndLeftovers(isolation)) continue;
+    std::erase_if(report.targets,
+                  [&](const HostReport::Target& target) { return target.isolation == isolation; });
+  }
   const bool first = !std::exchange(inspected_, true);
   const bool changed = first || !SameTargets(report, this->report());
   if (changed) Tell(report);
@@ -76,27 +99,31 @@ bool HostWatch::Inspect() {
   return changed;
 }
 
-bool HostWatch::EndLeftovers() {
-  if (leftovers_ended_) return true;
-  const absl::StatusOr<std::vector<std::string>> reaped = machines_.Reap({});
+bool HostWatch::EndLeftovers(Isolation isolation) {
+  bool& ended = past_[isolation].leftovers_ended;
+  if (ended) return true;
+  const absl::StatusOr<std::vector<std::string>> reaped = executors_.of(isolation).Reap({});
+  const char* kind = isolation == Isolation::kContainer ? "containers" : "machines";
   if (!reaped.ok()) {
-    if (!inspected_) spdlog::warn("leftovers: {}", std::string(reaped.status().message()));
+    if (!inspected_) spdlog::warn("leftovers: {}: {}", kind, std::string(reaped.status().message()));
     return false;
   }
-  if (!reaped->empty()) spdlog::info("leftovers: {} machines of an earlier life ended", reaped->size());
-  leftovers_ended_ = true;
-  return true;
+  if (!reaped->empty()) spdlog::info("leftovers: {} {} of an earlier life ended", reaped->size(), kind);
+  return ended = true;
 }
 
-absl::Status HostWatch::Health() const {
+absl::Status HostWatch::Health(Isolation isolation) const {
   {
     MutexLock lock(mutex_);
-    if (!libvirt_.ok()) return libvirt_;
-    if (asked_at_ && Since(*asked_at_, clock_.Now()) > kQuick)
-      return absl::UnavailableError("libvirt: does not answer");
+    if (const auto found = answers_.find(isolation); found != answers_.end()) {
+      const auto& [libvirt, asked_at] = found->second;
+      if (!libvirt.ok()) return libvirt;
+      if (asked_at && Since(*asked_at, clock_.Now()) > kQuick)
+        return absl::UnavailableError("libvirt: does not answer");
+    }
   }
   // It may have gone since.
-  return machines_.CheckHealth();
+  return executors_.of(isolation).CheckHealth();
 }
 
 HostReport HostWatch::report() const {

@@ -58,8 +58,8 @@ class StopOnSignal {
   std::jthread waiter_;
 };
 
-int CheckHost(const AgentConfig& config, Executor& machines, bool json, std::stop_token stop) {
-  const HostReport report = InspectHost(config, machines, std::move(stop));
+int CheckHost(const AgentConfig& config, const HostExecutors& executors, bool json, std::stop_token stop) {
+  const HostReport report = InspectHost(config, executors, std::move(stop));
   std::puts((json ? ToJson(report) : ToText(report)).c_str());
   const bool failed = std::any_of(report.checks.begin(), report.checks.end(), [](const HostCheck& check) {
     return check.result == HostCheck::Result::kFailed;
@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   }
   if (options->action == AgentOptions::Action::kMakeImage) {
     const StopOnSignal stop(signals);
-    return MakeImage(host->executors->machines(), options->architecture, stop.token());
+    return MakeImage(host->executors->of(Isolation::kMachine), options->architecture, stop.token());
   }
 
   auto agent = Agent::Start(*config, *std::move(host));

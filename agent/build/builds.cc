@@ -71,8 +71,6 @@ absl::Status Builds::Take(const v1::Lease& lease) {
   if (const auto reason = drain_.reason()) {
     return absl::UnavailableError(absl::StrCat("draining: ", *reason));
   }
-  // It would fail at once, and with it an attempt.
-  if (const absl::Status health = health_(); !health.ok()) return absl::UnavailableError(health.message());
   if (HasAttemptOf(lease.build_id())) {
     // Its machine has the name that the new one would get.
     return absl::AbortedError(
@@ -82,6 +80,11 @@ absl::Status Builds::Take(const v1::Lease& lease) {
       PlanBuild(lease, Policy(), paths_.work(lease.build_id(), lease.attempt()));
   // What this host cannot do another one may; what is wrong with the request is for the submitter to hear.
   if (absl::IsFailedPrecondition(plan.status())) return plan.status();
+  if (plan.ok()) {
+    // It would fail at once, and with it an attempt.
+    const absl::Status health = health_(plan->isolation);
+    if (!health.ok()) return absl::UnavailableError(health.message());
+  }
   RW_ASSIGN_OR_RETURN(
       Slots::Slot slot,
       slots_.Take(plan.ok() ? plan->limits : BuildLimits{.memory_bytes = 0, .disk_bytes = 0}));

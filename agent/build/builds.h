@@ -23,8 +23,8 @@ namespace rootwright {
 // The builds that this agent runs, each on a thread of its own. Everything given to it outlives it.
 class Builds : public LeaseHolder {
  public:
-  // Whether builds can have machines now, and if not, why; quick. From any thread.
-  using HostHealth = std::function<absl::Status()>;
+  // Whether builds can have environments of that kind now, and if not, why; quick. From any thread.
+  using HostHealth = std::function<absl::Status(Isolation)>;
 
   Builds(Journals& journals, Slots& slots, const Drain& drain, StatePaths paths, BuildPolicy policy,
          Build::Host host, Doorbell& doorbell, HostHealth health);

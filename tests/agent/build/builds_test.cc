@@ -61,14 +61,15 @@ class BuildsTest : public testing::Test {
   FakeRoutines routines_{fake_};
   FakePublisher publisher_;
   absl::Status health_;
-  Builds builds_{*journals_,
-                 slots_,
-                 drain_,
-                 paths_,
-                 {.targets = {Architecture::kArm64}},
-                 {routines_, publisher_, Clock::Real(), {}},
-                 doorbell_,
-                 [this] { return health_; }};
+  Builds builds_{
+      *journals_,
+      slots_,
+      drain_,
+      paths_,
+      {.targets = {Architecture::kArm64}},
+      {routines_, publisher_, Clock::Real(), {}},
+      doorbell_,
+      [this](Isolation isolation) { return isolation == Isolation::kMachine ? health_ : absl::OkStatus(); }};
 };
 
 TEST_F(BuildsTest, TakesALeaseOnceHoweverOftenItComes) {
