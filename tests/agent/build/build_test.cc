@@ -138,11 +138,13 @@ TEST_F(BuildTest, GuestThatDoesNotAnswerIsAnInfrastructureError) {
 TEST_F(BuildTest, WallLimitCountsFromTheEndOfPreparing) {
   lease_.mutable_request()->mutable_limits()->mutable_wall()->set_seconds(60);
   fake_.Do("prepare_image", [&](StepContext&) {
-    clock_.Advance(absl::Hours(1));
+    clock_.Advance(absl::Seconds(59));
     return StepResult();
   });
   fake_.Do("run_command", [&](StepContext& context) -> absl::StatusOr<StepResult> {
-    clock_.Advance(absl::Seconds(61));
+    clock_.Advance(absl::Seconds(59));
+    EXPECT_FALSE(context.deadline.Passed(clock_.Now()));
+    clock_.Advance(absl::Seconds(2));
     return WaitForStop(context.stop);
   });
   const auto finished = Run();
