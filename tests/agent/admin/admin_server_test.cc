@@ -123,7 +123,7 @@ class AdminServerTest : public testing::Test {
                  {.targets = {Architecture::kArm64}},
                  {routines_, publisher_, Clock::Real(), {}},
                  doorbell_,
-                 [] { return absl::OkStatus(); }};
+                 [](Isolation) { return absl::OkStatus(); }};
   std::atomic<int> offered_slots_{1};
   std::atomic<bool> linked_{false};
   std::unique_ptr<AdminServer> server_;

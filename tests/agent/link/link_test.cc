@@ -110,7 +110,7 @@ class LinkTest : public testing::Test {
                  {.targets = {Architecture::kArm64}},
                  {routines_, publisher_, Clock::Real(), {}},
                  doorbell_,
-                 [] { return absl::OkStatus(); }};
+                 [](Isolation) { return absl::OkStatus(); }};
   std::atomic<int> offered_slots_{1};
   Session session_{{"builder-1", std::string(32, 'a'), "0.1.0",
                     [this] {
