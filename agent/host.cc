@@ -96,6 +96,7 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   containers.libvirt = settings.libvirt;
   containers.libvirt.uri = config.container_uri;
   containers.work_folder = settings.work_folder;
+  containers.image_folder = config.image_folder;
   containers.guest_programs = guest_programs;
   containers.first_id = config.container_first_id;
   containers.required = config.targets.count(HostArchitecture()) != 0;

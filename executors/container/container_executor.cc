@@ -105,7 +105,7 @@ absl::StatusOr<std::vector<std::string>> ContainerExecutor::Reap(const std::set<
 HostReport ContainerExecutor::Inspect(std::stop_token stop) {
   HostReport report;
   const HostCheck libvirt = CheckLibvirt(*connection_);
-  report.checks = {libvirt, CheckContainerTools(), DescribeCgroups()};
+  report.checks = {libvirt, CheckContainerTools(), DescribeCgroups(), DescribeCopyOnWrite(settings_)};
   const bool ready = libvirt.result == HostCheck::Result::kOk;
   const absl::Status probed =
       ready ? ProbeContainer(*this, settings_.work_folder, std::move(stop)) : absl::OkStatus();

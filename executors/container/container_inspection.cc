@@ -1,5 +1,10 @@
 #include "executors/container/container_inspection.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -10,6 +15,7 @@
 #include "base/find_program.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "base/unique_fd.h"
 #include "executors/container/cgroup_layout.h"
 #include "executors/container/container_executor.h"
 #include "executors/libvirt/let_pass.h"
@@ -34,6 +40,22 @@ constexpr KnownCause kKnown[] = {
     {"idmapped mounts", "put state_folder and image_folder on ext4, xfs or btrfs, with Linux 5.12 or later"},
     {"no connection driver", "apt-get install libvirt-daemon-driver-lxc"},
 };
+
+// A file without a name in the folder, made if need be.
+absl::StatusOr<UniqueFd> UnnamedFile(const std::filesystem::path& folder) {
+  RW_RETURN_IF_ERROR(MakeFolders(folder));
+  UniqueFd file(open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file) return ErrnoStatus(errno, "make a file in", folder.string());
+  return file;
+}
+
+// Whether a file of one folder can share its blocks with one of the other.
+absl::StatusOr<bool> SharesBlocks(const std::filesystem::path& from, const std::filesystem::path& to) {
+  RW_ASSIGN_OR_RETURN(const UniqueFd source, UnnamedFile(from));
+  RW_ASSIGN_OR_RETURN(const UniqueFd copy, UnnamedFile(to));
+  RW_RETURN_IF_ERROR(WriteAll(source.get(), std::string(1 << 16, 'x'), from));
+  return ioctl(copy.get(), FICLONE, source.get()) == 0;
+}
 
 }  // namespace
 
@@ -65,6 +87,17 @@ HostCheck DescribeCgroups() {
   absl::StrAppend(&check.finding, "; missing: ", absl::StrJoin(missing, ", "));
   check.remedy = "mount control groups version 2, or boot with cgroup_enable=memory";
   return check;
+}
+
+HostCheck DescribeCopyOnWrite(const ContainerSettings& settings) {
+  constexpr char kCheck[] = "copy on write";
+  const absl::StatusOr<bool> shares = SharesBlocks(settings.image_folder, settings.work_folder);
+  if (!shares.ok())
+    return {kCheck, HostCheck::Result::kFailed, std::string(shares.status().message()), "make it writable"};
+  return {kCheck, HostCheck::Result::kOk,
+          absl::StrCat("overlayfs; a file that a build changes ",
+                       *shares ? "shares its blocks with the image" : "is copied whole"),
+          ""};
 }
 
 absl::Status ProbeContainer(ContainerExecutor& executor, const std::filesystem::path& work_folder,

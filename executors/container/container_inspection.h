@@ -17,6 +17,9 @@ class ContainerExecutor;
 HostCheck CheckContainerTools();
 // Which control groups the host has, and whether those of containers are among them.
 HostCheck DescribeCgroups();
+// What a container costs that changes a file of its image: overlayfs copies it, which is a matter of
+// block numbers where both folders are on one file system with reflinks (btrfs, xfs). Makes the folders.
+HostCheck DescribeCopyOnWrite(const ContainerSettings& settings);
 
 // Starts a container over an empty root below `work_folder`, hears from it and ends it: 0.3 s. What it says
 // when that failed is the reason, in libvirt's words or the kernel's.

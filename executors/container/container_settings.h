@@ -14,6 +14,8 @@ struct ContainerSettings {
   // mount namespace, or the folder is on a shared mount of which libvirtd's namespace is a slave
   // (ci/private-libvirtd --share).
   std::filesystem::path work_folder;
+  // Where the images are.
+  std::filesystem::path image_folder;
   // Has <Debian architecture>/rootwright-guest; every user may pass it.
   std::filesystem::path guest_programs;
   // Users and groups of containers are 65,536 numbers each, from here on, in 4096 ranges. systemd-nspawn and

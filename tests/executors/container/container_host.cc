@@ -19,6 +19,8 @@ std::filesystem::path FromEnvironment(const char* name, const char* fallback) {
   return value == nullptr ? fallback : value;
 }
 
+std::filesystem::path Cache() { return FromEnvironment("ROOTWRIGHT_CACHE", "/var/cache/rootwright"); }
+
 [[noreturn]] void Fail(absl::string_view what) { throw std::runtime_error(std::string(what)); }
 
 std::unique_ptr<ContainerHost>& TheHost() {
@@ -47,7 +49,7 @@ ContainerHost::ContainerHost() {
   if (!folder.ok()) Fail(folder.status().message());
   folder_ = *std::move(folder);
   chmod(folder_->path().c_str(), 0711);
-  const std::filesystem::path cache = FromEnvironment("ROOTWRIGHT_CACHE", "/var/cache/rootwright");
+  const std::filesystem::path cache = Cache();
   const std::filesystem::path bin = FromEnvironment("ROOTWRIGHT_BIN", "bin");
   images_ =
       std::make_unique<MachineImages>(MachineImages::Options{.store = cache / "images",
@@ -79,6 +81,7 @@ ContainerSettings ContainerHost::Settings() const {
   ContainerSettings settings;
   settings.libvirt.uri = libvirtd_->Uri("lxc");
   settings.work_folder = folder() / "state/work";
+  settings.image_folder = Cache() / "images";
   settings.guest_programs = std::filesystem::canonical(FromEnvironment("ROOTWRIGHT_BIN", "bin") / "../guest");
   return settings;
 }
