@@ -21,7 +21,8 @@
 namespace rootwright {
 namespace {
 
-constexpr char kOurs[] = "rootwright";
+// Groups of one level, so that nothing stays when the last of them goes.
+std::string GroupPrefix(const std::string& agent) { return absl::StrCat("rootwright-", agent, "-"); }
 
 // The kernel's files take one write each and cannot be replaced.
 absl::Status WriteControl(const std::filesystem::path& path, const std::string& text) {
@@ -77,7 +78,7 @@ absl::StatusOr<ContainerCgroup> ContainerCgroup::Create(pid_t init, const std::s
   const auto legacy = layout.legacy.find("pids");
   std::filesystem::path group;
   if (legacy != layout.legacy.end()) {
-    group = made.own_ = legacy->second / kOurs / agent / name;
+    group = made.own_ = legacy->second / absl::StrCat(GroupPrefix(agent), name);
     RW_RETURN_IF_ERROR(MakeFolders(group));
   } else {
     group = CgroupOf(layout, groups, "pids");
@@ -108,13 +109,10 @@ void ContainerCgroup::RemoveLeftovers(const std::string& agent) {
   const CgroupLayout layout = CgroupLayout::Parse(*mounts);
   const auto legacy = layout.legacy.find("pids");
   if (legacy == layout.legacy.end()) return;
-  const std::filesystem::path ours = legacy->second / kOurs / agent;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(ours, error)) {
-    if (entry.is_directory(error)) rmdir(entry.path().c_str());
+  for (const auto& entry : std::filesystem::directory_iterator(legacy->second, error)) {
+    if (absl::StartsWith(entry.path().filename().string(), GroupPrefix(agent))) rmdir(entry.path().c_str());
   }
-  rmdir(ours.c_str());
-  rmdir(ours.parent_path().c_str());
 }
 
 void ContainerCgroup::RemoveOfLibvirt(const std::string& name) {

@@ -13,7 +13,7 @@ namespace rootwright {
 
 // The limits of one container that libvirt does not set itself (processes; no swap beside the memory), and
 // what the kernel counts when a limit is met. On version 1 libvirt makes no group for processes: there is one
-// of ours, rootwright/<agent>/<name>. On version 2 the limit stands in libvirt's group.
+// of ours, rootwright-<agent>-<name>. On version 2 the limit stands in libvirt's group.
 class ContainerCgroup {
  public:
   // Before the container's first command: `init` is its only process.

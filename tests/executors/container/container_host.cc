@@ -8,7 +8,9 @@
 #include <iostream>
 #include <stdexcept>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "executors/container/container_cgroup.h"
 #include "executors/container/mounts.h"
 
 namespace rootwright {
@@ -75,6 +77,10 @@ ContainerHost::~ContainerHost() {
   }
   const absl::StatusOr<std::string> table = ReadFile("/proc/self/mountinfo");
   EXPECT_TRUE(MountsBelow(table.value_or(""), Settings().work_folder).empty()) << *table;
+  std::error_code error;
+  const std::string group = absl::StrCat("rootwright-", CgroupAgentName(Settings().work_folder), "-");
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/fs/cgroup/pids", error))
+    EXPECT_FALSE(absl::StartsWith(entry.path().filename().string(), group)) << entry.path();
 }
 
 ContainerSettings ContainerHost::Settings() const {
