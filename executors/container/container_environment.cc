@@ -15,7 +15,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/fault.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/size_text.h"
 #include "base/status.h"
 #include "base/wait.h"
@@ -95,24 +94,12 @@ absl::StatusOr<std::unique_ptr<ContainerEnvironment>> ContainerEnvironment::Crea
 
 ContainerEnvironment::ContainerEnvironment(ContainerDomain domain, const EnvironmentSpec& spec,
                                            std::string agent, std::shared_ptr<LibvirtConnection> connection)
-    : domain_(std::move(domain)),
+    : DomainEnvironment(domain.name, {"container", "linux", kEventDelay}, std::move(connection)),
+      domain_(std::move(domain)),
       spec_(spec),
-      agent_(std::move(agent)),
-      connection_(std::move(connection)),
-      watch_(*connection_, domain_.name) {}
+      agent_(std::move(agent)) {}
 
-ContainerEnvironment::~ContainerEnvironment() {
-  if (const absl::Status ended = End(absl::ZeroDuration()); !ended.ok()) {
-    spdlog::warn("{}", std::string(ended.message()));
-  }
-}
-
-absl::StatusOr<std::shared_ptr<GuestChannel>> ContainerEnvironment::Channel() {
-  MutexLock lock(mutex_);
-  if (channel_ != nullptr) return channel_;
-  return absl::UnavailableError(absl::StrCat(domain_.name, ": the container ",
-                                             phase_ == Phase::kEnded ? "has ended" : "has not been reached"));
-}
+ContainerEnvironment::~ContainerEnvironment() { EndOrWarn(); }
 
 pid_t ContainerEnvironment::FirstProcess() {
   MutexLock lock(mutex_);
@@ -120,23 +107,15 @@ pid_t ContainerEnvironment::FirstProcess() {
 }
 
 absl::Status ContainerEnvironment::Start(UniqueFd guest_end) {
-  {
-    MutexLock lock(mutex_);
-    if (phase_ != Phase::kMade) {
-      return absl::FailedPreconditionError(absl::StrCat(domain_.name, ": the container was started before"));
-    }
-    phase_ = Phase::kStarted;
-  }
-  if (watch_.fate() == DomainWatch::Fate::kKilled)
-    return absl::UnavailableError(absl::StrCat(domain_.name, ": the container was killed"));
+  RW_RETURN_IF_ERROR(BeginStart());
   // An earlier attempt's, whose name libvirt kept (LibvirtConnection::ListDomains).
-  const absl::Status destroyed = connection_->DestroyDomain(domain_.name);
+  const absl::Status destroyed = connection().DestroyDomain(domain_.name);
   if (!destroyed.ok() && !absl::IsNotFound(destroyed)) return destroyed;
-  return connection_->CreateContainer(domain_.name, ContainerXml(domain_), std::move(guest_end));
+  return connection().CreateContainer(domain_.name, ContainerXml(domain_), std::move(guest_end));
 }
 
 absl::Status ContainerEnvironment::TakeHold() {
-  RW_ASSIGN_OR_RETURN(const int holder, connection_->DomainId(domain_.name));
+  RW_ASSIGN_OR_RETURN(const int holder, connection().DomainId(domain_.name));
   RW_ASSIGN_OR_RETURN(const pid_t first, FindFirstProcess(holder));
   auto handle = std::make_shared<UniqueFd>(static_cast<int>(syscall(SYS_pidfd_open, first, 0)));
   if (!*handle) return ErrnoStatus(errno, "take hold of the container", domain_.name);
@@ -161,46 +140,23 @@ absl::Status ContainerEnvironment::Reach(Deadline deadline, std::stop_token stop
   absl::Status status = TakeHold();
   if (!status.ok())
     return Explain(WithFault(Annotate(status, domain_.name), FaultOf(status, Fault::kHost)), stop);
-  const EitherStop either(stop, watch_.ended());
+  const EitherStop either(stop, watch().ended());
   auto channel = GuestChannel::Adopt(std::move(ours), deadline, either.token());
   if (!channel.ok()) return Explain(Annotate(channel.status(), "reach the guest"), stop);
   // The guest runs now, so that its program may lose its name; no command does.
   status = SecureContainer(FirstProcess());
   if (!status.ok()) return Explain(WithFault(Annotate(status, domain_.name), Fault::kHost), stop);
-  MutexLock lock(mutex_);
-  channel_ = *std::move(channel);
+  SetChannel(*std::move(channel));
   return absl::OkStatus();
 }
 
-absl::Status ContainerEnvironment::Explain(const absl::Status& status, const std::stop_token& stop) {
-  const bool lost = absl::IsUnavailable(status) || (absl::IsCancelled(status) && !stop.stop_requested());
-  if (status.ok() || !lost) return WithFault(status, Fault::kGuest);
-  const auto ended = [this](absl::string_view how, Fault fault) {
-    return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", how)), fault);
-  };
-  // The channel ends a moment before libvirt tells that the container has.
-  if (watch_.fate() == DomainWatch::Fate::kAlive) watch_.AwaitStopped(Deadline::In(kEventDelay));
-  switch (watch_.fate()) {
-    case DomainWatch::Fate::kKilled:
-      return ended("the container was killed", Fault::kHypervisor);
-    case DomainWatch::Fate::kEndedByGuest:
-    case DomainWatch::Fate::kStopped: {
-      const std::string met = LimitMet();
-      return ended(met.empty() ? "the container ended: its first process did" : "the container ended: " + met,
-                   Fault::kGuest);
-    }
-    case DomainWatch::Fate::kLibvirtLost:
-      return ended(
-          absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"),
-          Fault::kHypervisor);
-    case DomainWatch::Fate::kAlive:
-      break;
-  }
-  return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", std::string(status.message()))),
-                   FaultOf(status, Fault::kGuest));
+absl::Status ContainerEnvironment::ExplainEnd(DomainWatch::Fate) {
+  const std::string met = TakeCause();
+  return Ended(absl::StrCat("the container ended: ", met.empty() ? "its first process did" : met),
+               Fault::kGuest);
 }
 
-std::string ContainerEnvironment::LimitMet() {
+std::string ContainerEnvironment::TakeCause() {
   if (!cgroup_) return "";
   const int64_t kills = cgroup_->memory_kills();
   const int64_t forks = cgroup_->refused_forks();
@@ -211,32 +167,6 @@ std::string ContainerEnvironment::LimitMet() {
                         " was reached, and the kernel killed");
   if (processes) return absl::StrCat("the limit of ", spec_.processes, " processes was reached");
   return "";
-}
-
-absl::StatusOr<CommandResult> ContainerEnvironment::Run(const EnvironmentCommand& command,
-                                                        const OutputSink& sink, Deadline deadline,
-                                                        std::stop_token stop) {
-  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
-  absl::StatusOr<CommandResult> result = channel->Run(command, sink, deadline, either.token());
-  if (!result.ok()) return Explain(result.status(), stop);
-  const std::string met = LimitMet();
-  if (!result->ok()) result->cause = met;
-  return result;
-}
-
-absl::Status ContainerEnvironment::PutFile(absl::string_view path, int mode, absl::string_view content,
-                                           Deadline deadline, std::stop_token stop) {
-  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
-  return Explain(channel->PutFile(path, mode, content, deadline, either.token()), stop);
-}
-
-absl::Status ContainerEnvironment::GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink,
-                                           Deadline deadline, std::stop_token stop) {
-  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
-  return Explain(channel->GetFile(path, max_bytes, sink, deadline, either.token()), stop);
 }
 
 absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesystem::path& tree,
@@ -259,7 +189,7 @@ absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesyst
 absl::Status ContainerEnvironment::ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                                  std::stop_token stop) {
   RW_RETURN_IF_ERROR(Channel().status());
-  const EitherStop either(stop, watch_.ended());
+  const EitherStop either(stop, watch().ended());
   // An archive is a little larger than what is in it.
   const int64_t most = spec_.disk_bytes + spec_.disk_bytes / 8 + (int64_t{64} << 20);
   const absl::Status written =
@@ -270,17 +200,6 @@ absl::Status ContainerEnvironment::ExportChanges(const std::filesystem::path& ar
 std::string ContainerEnvironment::Describe() const {
   return absl::StrCat("container, ", spec_.vcpus, spec_.vcpus == 1 ? " CPU, " : " CPUs, ",
                       SizeText(spec_.memory_bytes), ", domain ", domain_.name);
-}
-
-std::map<std::string, std::string> ContainerEnvironment::Tools() {
-  std::map<std::string, std::string> tools;
-  if (const auto version = connection_->DaemonVersion(); version.ok()) tools["libvirt"] = *version;
-  if (const auto version = connection_->EmulatorVersion(); version.ok()) tools["linux"] = *version;
-  return tools;
-}
-
-absl::StatusOr<absl::Duration> ContainerEnvironment::CpuTime() {
-  return connection_->DomainCpuTime(domain_.name);
 }
 
 absl::Status ContainerEnvironment::Destroy() {
@@ -300,54 +219,20 @@ absl::Status ContainerEnvironment::Destroy() {
                                absl::StrCat("kill the container: ", domain_.name))
                            .status());
     dead = true;
-    if (watch_.AwaitStopped(Deadline::In(connection_->Check().ok() ? kEventDelay : absl::ZeroDuration())))
+    if (watch().AwaitStopped(Deadline::In(connection().Check().ok() ? kEventDelay : absl::ZeroDuration())))
       return absl::OkStatus();
   }
-  const absl::Status destroyed = connection_->DestroyDomain(domain_.name);
+  const absl::Status destroyed = connection().DestroyDomain(domain_.name);
   if (dead || absl::IsNotFound(destroyed)) return absl::OkStatus();
   return destroyed;
 }
 
-absl::Status ContainerEnvironment::End(absl::Duration grace) {
-  std::shared_ptr<GuestChannel> channel;
-  bool started;
-  {
-    MutexLock lock(mutex_);
-    if (phase_ == Phase::kEnded) return absl::OkStatus();
-    started = phase_ == Phase::kStarted;
-    channel = std::move(channel_);
-    channel_ = nullptr;
-  }
-  const Deadline deadline = Deadline::In(grace);
-  const bool orderly = started && channel != nullptr && grace > absl::ZeroDuration() &&
-                       watch_.fate() == DomainWatch::Fate::kAlive &&
-                       channel->Shutdown(deadline, watch_.ended()).ok() && watch_.AwaitStopped(deadline);
-  if (channel != nullptr) channel->Close();
-  absl::Status status;
-  if (started && !orderly) status = Annotate(Destroy(), "end");
+absl::Status ContainerEnvironment::CleanUp(bool by_force) {
   // Whatever became of it: nothing stays mounted.
-  status.Update(UnmountBelow(spec_.work_folder));
+  absl::Status status = UnmountBelow(spec_.work_folder);
   if (cgroup_) status.Update(cgroup_->Remove());
-  if (started && !orderly) ContainerCgroup::RemoveOfLibvirt(domain_.name);
-  RW_RETURN_IF_ERROR(status);
-  MutexLock lock(mutex_);
-  phase_ = Phase::kEnded;
-  return absl::OkStatus();
-}
-
-void ContainerEnvironment::Kill() {
-  watch_.MarkKilled();
-  std::shared_ptr<GuestChannel> channel;
-  {
-    MutexLock lock(mutex_);
-    // It will not start any more; End takes the mounts away.
-    if (phase_ != Phase::kStarted) return;
-    channel = channel_;
-  }
-  if (channel != nullptr) channel->Close();
-  if (const absl::Status destroyed = Destroy(); !destroyed.ok()) {
-    spdlog::warn("kill: {}", std::string(destroyed.message()));
-  }
+  if (by_force) ContainerCgroup::RemoveOfLibvirt(domain_.name);
+  return status;
 }
 
 }  // namespace rootwright

@@ -10,10 +10,9 @@
 #include "executors/container/container_cgroup.h"
 #include "executors/container/container_settings.h"
 #include "executors/container/container_xml.h"
-#include "executors/environment.h"
 #include "executors/executor.h"
 #include "executors/guest/guest_channel.h"
-#include "executors/libvirt/domain_watch.h"
+#include "executors/libvirt/domain_environment.h"
 #include "executors/libvirt/libvirt_connection.h"
 
 namespace rootwright {
@@ -28,7 +27,7 @@ namespace rootwright {
 // then it may write as fast as the disk takes it, which is why a host keeps some disk free.
 //
 // In the work folder: container/root (mounted from Create to End), and the layers beside it.
-class ContainerEnvironment : public Environment {
+class ContainerEnvironment : public DomainEnvironment {
  public:
   // Makes the root over `image_root`. InvalidArgument for a spec that no container can have;
   // ResourceExhausted, with figures, when the host has no room; MountShiftedOverlay's errors.
@@ -38,56 +37,39 @@ class ContainerEnvironment : public Environment {
   ~ContainerEnvironment() override;
 
   absl::Status Reach(Deadline deadline, std::stop_token stop) override;
-  absl::StatusOr<CommandResult> Run(const EnvironmentCommand& command, const OutputSink& sink,
-                                    Deadline deadline, std::stop_token stop) override;
-  absl::Status PutFile(absl::string_view path, int mode, absl::string_view content, Deadline deadline,
-                       std::stop_token stop) override;
-  absl::Status GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink, Deadline deadline,
-                       std::stop_token stop) override;
   // The tree becomes the lower layer of a second overlay; nothing is copied.
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
                                          Deadline deadline, std::stop_token stop) override;
   absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                              std::stop_token stop) override;
   std::string Describe() const override;
-  std::map<std::string, std::string> Tools() override;
-  absl::StatusOr<absl::Duration> CpuTime() override;
-  absl::Status End(absl::Duration grace) override;
-  void Kill() override;
 
  private:
   ContainerEnvironment(ContainerDomain domain, const EnvironmentSpec& spec, std::string agent,
                        std::shared_ptr<LibvirtConnection> connection);
 
-  // The channel, or why there is none.
-  absl::StatusOr<std::shared_ptr<GuestChannel>> Channel();
   absl::Status Start(UniqueFd guest_end);
   // Takes hold of the first process and limits it, before anything else runs.
   absl::Status TakeHold();
   pid_t FirstProcess();
-  // What a failed call of the channel means: the container's fate goes before the channel's words.
-  absl::Status Explain(const absl::Status& status, const std::stop_token& stop);
+  absl::Status ExplainEnd(DomainWatch::Fate fate) override;
   // What of the limits a command met since the last look; empty when none.
-  std::string LimitMet();
+  std::string TakeCause() override;
   // By its first process, else by libvirt.
-  absl::Status Destroy();
+  absl::Status Destroy() override;
+  absl::Status CleanUp(bool by_force) override;
 
   const ContainerDomain domain_;
   const EnvironmentSpec spec_;
   const std::string agent_;
-  const std::shared_ptr<LibvirtConnection> connection_;
-  DomainWatch watch_;
 
   // --- of the build's thread ---
   std::optional<ContainerCgroup> cgroup_;
   int64_t memory_kills_ = 0;
   int64_t refused_forks_ = 0;
 
-  enum class Phase { kMade, kStarted, kEnded };
   Mutex mutex_;
-  Phase phase_ RW_GUARDED_BY(mutex_) = Phase::kMade;
-  // Shared with a Kill that comes while the build's thread lets go of them.
-  std::shared_ptr<GuestChannel> channel_ RW_GUARDED_BY(mutex_);
+  // Shared with a Kill that comes while the build's thread lets go of it.
   std::shared_ptr<UniqueFd> first_process_ RW_GUARDED_BY(mutex_);
   pid_t first_pid_ RW_GUARDED_BY(mutex_) = 0;
 };

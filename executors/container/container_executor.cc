@@ -4,9 +4,7 @@
 #include <functional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "executors/container/container_cgroup.h"
 #include "executors/container/container_environment.h"
@@ -14,6 +12,7 @@
 #include "executors/container/mounts.h"
 #include "executors/libvirt/domain_text.h"
 #include "executors/libvirt/libvirt_check.h"
+#include "executors/libvirt/reap_domains.h"
 
 namespace rootwright {
 namespace {
@@ -75,28 +74,16 @@ absl::StatusOr<std::vector<std::string>> ContainerExecutor::Reap(const std::set<
   // With nothing to keep not even libvirt is needed for these.
   absl::Status unmounted;
   if (keep.empty()) unmounted = UnmountBelow(settings_.work_folder);
-  RW_ASSIGN_OR_RETURN(const std::vector<std::string> domains, connection_->ListDomains(kDomainPrefix));
   const std::string ours = absl::StrCat("dir='", EscapeXml(settings_.work_folder.string()), "/");
-  std::vector<std::string> reaped;
-  for (const std::string& domain : domains) {
-    const std::string id = domain.substr(kDomainPrefix.size());
-    if (keep.count(id) != 0) continue;
-    const absl::StatusOr<std::string> xml = connection_->DomainDescription(domain);
-    // It ended by itself meanwhile.
-    if (absl::IsNotFound(xml.status())) continue;
-    RW_RETURN_IF_ERROR(xml.status());
-    const size_t at = xml->find(ours);
-    if (at == std::string::npos) continue;
-    const absl::Status destroyed = connection_->DestroyDomain(domain);
-    if (!destroyed.ok() && !absl::IsNotFound(destroyed)) return destroyed;
-    // <work folder>/…/container/root: its build's own folder is two up.
-    const size_t start = at + std::string("dir='").size();
-    const std::filesystem::path root = xml->substr(start, xml->find('\'', start) - start);
-    unmounted.Update(UnmountBelow(root.parent_path().parent_path()));
-    ContainerCgroup::RemoveOfLibvirt(domain);
-    spdlog::info("reaped container {}", domain);
-    reaped.push_back(id);
-  }
+  RW_ASSIGN_OR_RETURN(
+      const std::vector<std::string> reaped,
+      ReapDomains(*connection_, keep, ours, [&](const std::string& domain, const std::string& xml) {
+        // <work folder>/…/container/root: its build's own folder is two up.
+        const size_t start = xml.find(ours) + std::string("dir='").size();
+        const std::filesystem::path root = xml.substr(start, xml.find('\'', start) - start);
+        unmounted.Update(UnmountBelow(root.parent_path().parent_path()));
+        ContainerCgroup::RemoveOfLibvirt(domain);
+      }));
   if (keep.empty()) ContainerCgroup::RemoveLeftovers(CgroupAgentName(settings_.work_folder));
   RW_RETURN_IF_ERROR(unmounted);
   return reaped;

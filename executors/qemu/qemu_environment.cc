@@ -9,7 +9,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/fault.h"
-#include "base/log.h"
 #include "base/size_text.h"
 #include "base/status.h"
 #include "executors/libvirt/domain_text.h"
@@ -106,35 +105,17 @@ absl::StatusOr<std::unique_ptr<QemuEnvironment>> QemuEnvironment::Create(
 
 QemuEnvironment::QemuEnvironment(DomainSpec domain, MachineFiles files, int64_t disk_bytes,
                                  std::shared_ptr<LibvirtConnection> connection)
-    : domain_(std::move(domain)),
+    : DomainEnvironment(domain.name, {"machine", "qemu", kEventDelay}, std::move(connection)),
+      domain_(std::move(domain)),
       files_(std::move(files)),
-      disk_bytes_(disk_bytes),
-      connection_(std::move(connection)),
-      watch_(*connection_, domain_.name) {}
+      disk_bytes_(disk_bytes) {}
 
-QemuEnvironment::~QemuEnvironment() {
-  if (const absl::Status ended = End(absl::ZeroDuration()); !ended.ok()) {
-    spdlog::warn("{}", std::string(ended.message()));
-  }
-}
+QemuEnvironment::~QemuEnvironment() { EndOrWarn(); }
 
-absl::StatusOr<std::shared_ptr<GuestChannel>> QemuEnvironment::Channel() {
-  MutexLock lock(mutex_);
-  if (channel_ != nullptr) return channel_;
-  return absl::UnavailableError(absl::StrCat(domain_.name, ": the machine ",
-                                             phase_ == Phase::kEnded ? "has ended" : "has not been reached"));
-}
-
-void QemuEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
-  MutexLock lock(mutex_);
-  std::swap(channel_, channel);
-}
-
-absl::Status QemuEnvironment::ExplainEnd(DomainWatch::Fate fate) const {
+absl::Status QemuEnvironment::ExplainEnd(DomainWatch::Fate fate) {
   const std::string console = files_.ConsoleTail();
   std::string how = "the machine ended";
   Fault fault = Fault::kHypervisor;
-  // The console knows it also when the event was missed while libvirt was away.
   if (const size_t panic = console.find(kPanic); panic != std::string::npos) {
     how = absl::StrCat("the guest's kernel panicked: ",
                        absl::StripAsciiWhitespace(console.substr(panic, console.find('\n', panic) - panic)));
@@ -143,48 +124,19 @@ absl::Status QemuEnvironment::ExplainEnd(DomainWatch::Fate fate) const {
     how = "the guest switched the machine off";
     fault = Fault::kGuest;
   }
-  return WithFault(
-      absl::UnavailableError(absl::StrCat(domain_.name, ": ", how, ": last console lines:\n", console)),
-      fault);
+  return Ended(absl::StrCat(how, ": last console lines:\n", console), fault);
 }
 
-absl::Status QemuEnvironment::Explain(const absl::Status& status, const std::stop_token& stop) {
-  const bool lost = absl::IsUnavailable(status) || (absl::IsCancelled(status) && !stop.stop_requested());
-  if (status.ok() || !lost) return WithFault(status, Fault::kGuest);
-  const auto ended = [this](absl::string_view how) {
-    return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", how)), Fault::kHypervisor);
-  };
-  // The channel ends a moment before libvirt tells that the machine has.
-  if (watch_.fate() == DomainWatch::Fate::kAlive) watch_.AwaitStopped(Deadline::In(kEventDelay));
-  switch (watch_.fate()) {
-    case DomainWatch::Fate::kKilled:
-      return ended("the machine was killed");
-    case DomainWatch::Fate::kEndedByGuest:
-    case DomainWatch::Fate::kStopped:
-      return ExplainEnd(watch_.fate());
-    case DomainWatch::Fate::kLibvirtLost:
-      return ended(
-          absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"));
-    case DomainWatch::Fate::kAlive:
-      break;
-  }
-  return WithFault(absl::UnavailableError(absl::StrCat(domain_.name, ": ", std::string(status.message()),
-                                                       ": last console lines:\n", files_.ConsoleTail())),
-                   FaultOf(status, Fault::kGuest));
+std::string QemuEnvironment::Evidence() {
+  return absl::StrCat(": last console lines:\n", files_.ConsoleTail());
 }
 
 absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
-  {
-    MutexLock lock(mutex_);
-    if (phase_ != Phase::kMade || watch_.fate() == DomainWatch::Fate::kKilled) {
-      return absl::UnavailableError(absl::StrCat(domain_.name, ": the machine has ended"));
-    }
-    phase_ = Phase::kStarted;
-  }
-  RW_RETURN_IF_ERROR(connection_->CreateDomain(domain_.name, DomainXml(domain_)));
+  RW_RETURN_IF_ERROR(BeginStart());
+  RW_RETURN_IF_ERROR(connection().CreateDomain(domain_.name, DomainXml(domain_)));
   const absl::Status connected = ConnectGuest(deadline, stop);
   // A Kill that came while libvirt made the domain found none to destroy.
-  if (watch_.fate() == DomainWatch::Fate::kKilled) Destroy().IgnoreError();
+  if (watch().fate() == DomainWatch::Fate::kKilled) Destroy().IgnoreError();
   if (connected.ok()) return absl::OkStatus();
   const absl::Status why = Explain(connected, stop);
   if (!absl::IsDeadlineExceeded(why)) return Annotate(why, "boot");
@@ -195,7 +147,7 @@ absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
 }
 
 absl::Status QemuEnvironment::ConnectGuest(Deadline deadline, std::stop_token stop) {
-  const EitherStop either(stop, watch_.ended());
+  const EitherStop either(stop, watch().ended());
   RW_ASSIGN_OR_RETURN(std::shared_ptr<GuestChannel> channel,
                       GuestChannel::Connect(files_.socket(), deadline, either.token()));
   // The machine has neither a battery for its clock nor much to make randomness from.
@@ -207,33 +159,10 @@ absl::Status QemuEnvironment::ConnectGuest(Deadline deadline, std::stop_token st
   return absl::OkStatus();
 }
 
-absl::StatusOr<CommandResult> QemuEnvironment::Run(const EnvironmentCommand& command, const OutputSink& sink,
-                                                   Deadline deadline, std::stop_token stop) {
-  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
-  absl::StatusOr<CommandResult> result = channel->Run(command, sink, deadline, either.token());
-  if (result.ok()) return result;
-  return Explain(result.status(), stop);
-}
-
-absl::Status QemuEnvironment::PutFile(absl::string_view path, int mode, absl::string_view content,
-                                      Deadline deadline, std::stop_token stop) {
-  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
-  return Explain(channel->PutFile(path, mode, content, deadline, either.token()), stop);
-}
-
-absl::Status QemuEnvironment::GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink,
-                                      Deadline deadline, std::stop_token stop) {
-  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
-  return Explain(channel->GetFile(path, max_bytes, sink, deadline, either.token()), stop);
-}
-
 absl::StatusOr<std::string> QemuEnvironment::ImportTree(const std::filesystem::path& tree, const OutputSink&,
                                                         Deadline deadline, std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
+  const EitherStop either(stop, watch().ended());
   // The running machine has the disk but has read nothing that stays in its cache: the kernel
   // drops what it knows of a block device when the last user closes it.
   const absl::Status made =
@@ -275,7 +204,7 @@ absl::Status QemuEnvironment::MountTree(GuestChannel& channel, Deadline deadline
 absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                             std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
-  const EitherStop either(stop, watch_.ended());
+  const EitherStop either(stop, watch().ended());
   absl::StatusOr<int64_t> size = WriteChangeArchive(*channel, kUpper, kOutDisk, deadline, either.token());
   if (!size.ok())
     return Annotate(Explain(size.status(), stop), absl::StrCat("export changes of ", domain_.name));
@@ -290,59 +219,12 @@ std::string QemuEnvironment::Describe() const {
                       domain_.name);
 }
 
-std::map<std::string, std::string> QemuEnvironment::Tools() {
-  std::map<std::string, std::string> tools;
-  if (const auto version = connection_->DaemonVersion(); version.ok()) tools["libvirt"] = *version;
-  if (const auto version = connection_->EmulatorVersion(); version.ok()) tools["qemu"] = *version;
-  return tools;
-}
-
-absl::StatusOr<absl::Duration> QemuEnvironment::CpuTime() { return connection_->DomainCpuTime(domain_.name); }
-
 absl::Status QemuEnvironment::Destroy() {
-  const absl::Status destroyed = connection_->DestroyDomain(domain_.name);
+  const absl::Status destroyed = connection().DestroyDomain(domain_.name);
   if (destroyed.ok() || absl::IsNotFound(destroyed)) return absl::OkStatus();
   // Nothing may be left because libvirt is away; when it is back it sees that the machine is gone.
   const absl::Status killed = KillMachineProcess(domain_.name, files_.root_disk(), Deadline::In(kProcessEnd));
   return killed.ok() ? absl::OkStatus() : destroyed;
-}
-
-absl::Status QemuEnvironment::End(absl::Duration grace) {
-  std::shared_ptr<GuestChannel> channel;
-  bool started;
-  {
-    MutexLock lock(mutex_);
-    if (phase_ == Phase::kEnded) return absl::OkStatus();
-    started = phase_ == Phase::kStarted;
-    channel = std::move(channel_);
-    channel_ = nullptr;
-  }
-  const Deadline deadline = Deadline::In(grace);
-  const bool orderly = started && channel != nullptr && grace > absl::ZeroDuration() &&
-                       watch_.fate() == DomainWatch::Fate::kAlive &&
-                       channel->Shutdown(deadline, watch_.ended()).ok() && watch_.AwaitStopped(deadline);
-  if (channel != nullptr) channel->Close();
-  if (started && !orderly) RW_RETURN_IF_ERROR(Annotate(Destroy(), "end"));
-  MutexLock lock(mutex_);
-  phase_ = Phase::kEnded;
-  return absl::OkStatus();
-}
-
-void QemuEnvironment::Kill() {
-  watch_.MarkKilled();
-  std::shared_ptr<GuestChannel> channel;
-  {
-    MutexLock lock(mutex_);
-    if (phase_ != Phase::kStarted) {
-      // It will not start any more.
-      return;
-    }
-    channel = channel_;
-  }
-  if (channel != nullptr) channel->Close();
-  if (const absl::Status destroyed = Destroy(); !destroyed.ok()) {
-    spdlog::warn("kill: {}", std::string(destroyed.message()));
-  }
 }
 
 }  // namespace rootwright

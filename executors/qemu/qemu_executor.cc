@@ -2,12 +2,11 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "executors/libvirt/domain_text.h"
 #include "executors/libvirt/libvirt_check.h"
+#include "executors/libvirt/reap_domains.h"
 #include "executors/qemu/host_inspection.h"
 #include "executors/qemu/kvm_probe.h"
 #include "executors/qemu/qemu_environment.h"
@@ -51,23 +50,8 @@ absl::StatusOr<std::unique_ptr<Environment>> QemuExecutor::CreateEnvironment(con
 }
 
 absl::StatusOr<std::vector<std::string>> QemuExecutor::Reap(const std::set<std::string>& keep) {
-  RW_ASSIGN_OR_RETURN(const std::vector<std::string> domains, connection_->ListDomains(kDomainPrefix));
   const std::string ours = absl::StrCat("file='", EscapeXml(settings_.work_folder.string()), "/");
-  std::vector<std::string> reaped;
-  for (const std::string& domain : domains) {
-    const std::string id = domain.substr(kDomainPrefix.size());
-    if (keep.count(id) != 0) continue;
-    const absl::StatusOr<std::string> xml = connection_->DomainDescription(domain);
-    // It ended by itself meanwhile.
-    if (absl::IsNotFound(xml.status())) continue;
-    RW_RETURN_IF_ERROR(xml.status());
-    if (!absl::StrContains(*xml, ours)) continue;
-    const absl::Status destroyed = connection_->DestroyDomain(domain);
-    if (!destroyed.ok() && !absl::IsNotFound(destroyed)) return destroyed;
-    spdlog::info("reaped domain {}", domain);
-    reaped.push_back(id);
-  }
-  return reaped;
+  return ReapDomains(*connection_, keep, ours, [](const std::string&, const std::string&) {});
 }
 
 absl::Status QemuExecutor::Kvm(std::stop_token stop) {

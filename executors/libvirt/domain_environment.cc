@@ -1,0 +1,146 @@
+#include "executors/libvirt/domain_environment.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace rootwright {
+
+DomainEnvironment::DomainEnvironment(std::string name, Kind kind,
+                                     std::shared_ptr<LibvirtConnection> connection)
+    : name_(std::move(name)),
+      kind_(std::move(kind)),
+      connection_(std::move(connection)),
+      watch_(*connection_, name_) {}
+
+absl::Status DomainEnvironment::Ended(absl::string_view how, Fault fault) const {
+  return WithFault(absl::UnavailableError(absl::StrCat(name_, ": ", how)), fault);
+}
+
+absl::Status DomainEnvironment::BeginStart() {
+  if (watch_.fate() == DomainWatch::Fate::kKilled)
+    return Ended(absl::StrCat("the ", kind_.noun, " was killed"), Fault::kHypervisor);
+  MutexLock lock(mutex_);
+  if (phase_ == Phase::kEnded)
+    return Ended(absl::StrCat("the ", kind_.noun, " has ended"), Fault::kHypervisor);
+  if (phase_ == Phase::kStarted)
+    return absl::FailedPreconditionError(absl::StrCat(name_, ": the ", kind_.noun, " was started before"));
+  phase_ = Phase::kStarted;
+  return absl::OkStatus();
+}
+
+void DomainEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
+  MutexLock lock(mutex_);
+  std::swap(channel_, channel);
+}
+
+absl::StatusOr<std::shared_ptr<GuestChannel>> DomainEnvironment::Channel() {
+  MutexLock lock(mutex_);
+  if (channel_ != nullptr) return channel_;
+  return absl::UnavailableError(absl::StrCat(
+      name_, ": the ", kind_.noun, phase_ == Phase::kEnded ? " has ended" : " has not been reached"));
+}
+
+absl::Status DomainEnvironment::Explain(const absl::Status& status, const std::stop_token& stop) {
+  const bool lost = absl::IsUnavailable(status) || (absl::IsCancelled(status) && !stop.stop_requested());
+  if (status.ok() || !lost) return WithFault(status, Fault::kGuest);
+  // The channel ends a moment before libvirt tells that the domain has.
+  if (watch_.fate() == DomainWatch::Fate::kAlive) watch_.AwaitStopped(Deadline::In(kind_.event_delay));
+  switch (watch_.fate()) {
+    case DomainWatch::Fate::kKilled:
+      return Ended(absl::StrCat("the ", kind_.noun, " was killed"), Fault::kHypervisor);
+    case DomainWatch::Fate::kEndedByGuest:
+    case DomainWatch::Fate::kStopped:
+      return ExplainEnd(watch_.fate());
+    case DomainWatch::Fate::kLibvirtLost:
+      return Ended(
+          absl::StrCat("libvirt: ", connection_->uri(), ": out of reach: is libvirtd running there?"),
+          Fault::kHypervisor);
+    case DomainWatch::Fate::kAlive:
+      break;
+  }
+  return Ended(absl::StrCat(std::string(status.message()), Evidence()), FaultOf(status, Fault::kGuest));
+}
+
+absl::StatusOr<CommandResult> DomainEnvironment::Run(const EnvironmentCommand& command,
+                                                     const OutputSink& sink, Deadline deadline,
+                                                     std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  absl::StatusOr<CommandResult> result = channel->Run(command, sink, deadline, either.token());
+  if (!result.ok()) return Explain(result.status(), stop);
+  const std::string cause = TakeCause();
+  if (!result->ok()) result->cause = cause;
+  return result;
+}
+
+absl::Status DomainEnvironment::PutFile(absl::string_view path, int mode, absl::string_view content,
+                                        Deadline deadline, std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  return Explain(channel->PutFile(path, mode, content, deadline, either.token()), stop);
+}
+
+absl::Status DomainEnvironment::GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink,
+                                        Deadline deadline, std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  const EitherStop either(stop, watch_.ended());
+  return Explain(channel->GetFile(path, max_bytes, sink, deadline, either.token()), stop);
+}
+
+std::map<std::string, std::string> DomainEnvironment::Tools() {
+  std::map<std::string, std::string> tools;
+  if (const auto version = connection_->DaemonVersion(); version.ok()) tools["libvirt"] = *version;
+  if (const auto version = connection_->EmulatorVersion(); version.ok()) tools[kind_.emulator] = *version;
+  return tools;
+}
+
+absl::StatusOr<absl::Duration> DomainEnvironment::CpuTime() { return connection_->DomainCpuTime(name_); }
+
+absl::Status DomainEnvironment::End(absl::Duration grace) {
+  std::shared_ptr<GuestChannel> channel;
+  bool started;
+  {
+    MutexLock lock(mutex_);
+    if (phase_ == Phase::kEnded) return absl::OkStatus();
+    started = phase_ == Phase::kStarted;
+    channel = std::move(channel_);
+    channel_ = nullptr;
+  }
+  const Deadline deadline = Deadline::In(grace);
+  const bool orderly = started && channel != nullptr && grace > absl::ZeroDuration() &&
+                       watch_.fate() == DomainWatch::Fate::kAlive &&
+                       channel->Shutdown(deadline, watch_.ended()).ok() && watch_.AwaitStopped(deadline);
+  if (channel != nullptr) channel->Close();
+  const bool by_force = started && !orderly;
+  absl::Status status;
+  if (by_force) status = Annotate(Destroy(), "end");
+  status.Update(CleanUp(by_force));
+  RW_RETURN_IF_ERROR(status);
+  MutexLock lock(mutex_);
+  phase_ = Phase::kEnded;
+  return absl::OkStatus();
+}
+
+void DomainEnvironment::EndOrWarn() {
+  if (const absl::Status ended = End(absl::ZeroDuration()); !ended.ok())
+    spdlog::warn("{}", std::string(ended.message()));
+}
+
+void DomainEnvironment::Kill() {
+  watch_.MarkKilled();
+  std::shared_ptr<GuestChannel> channel;
+  {
+    MutexLock lock(mutex_);
+    // It will not start any more; End takes away what it has.
+    if (phase_ != Phase::kStarted) return;
+    channel = channel_;
+  }
+  if (channel != nullptr) channel->Close();
+  if (const absl::Status destroyed = Destroy(); !destroyed.ok())
+    spdlog::warn("kill: {}", std::string(destroyed.message()));
+}
+
+}  // namespace rootwright
