@@ -42,6 +42,7 @@ struct AgentConfig {
   std::filesystem::path guest_programs;
   absl::Duration shutdown_grace = absl::Seconds(5);
   absl::Duration libvirt_grace = absl::Seconds(60);
+  absl::Duration maximum_keep_failed = absl::Hours(8);
 };
 
 // Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",
