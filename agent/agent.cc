@@ -23,6 +23,7 @@
 #include "agent/link/link.h"
 #include "agent/link/master_channel.h"
 #include "agent/link/session.h"
+#include "agent/link/shells.h"
 #include "agent/state_lock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -105,6 +106,7 @@ struct Agent::Parts {
   ArtifactUploader uploader;
   HostRoutines routines;
   std::unique_ptr<Builds> builds;
+  std::unique_ptr<Shells> shells;
   std::unique_ptr<Session> session;
   std::unique_ptr<Link> link;
   std::unique_ptr<AdminServer> admin;
@@ -133,12 +135,13 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
   p.builds = std::make_unique<Builds>(
       *p.journals, p.slots, p.drain, paths,
       BuildPolicy{FillLimits(config.default_limits, {}), FillLimits(config.maximum_limits, LargestLimits()),
-                  TargetsOf(p.watch.report())},
+                  TargetsOf(p.watch.report()), config.maximum_keep_failed},
       Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell,
       [&p](Isolation isolation) { return p.watch.Health(isolation); });
+  p.shells = std::make_unique<Shells>(*p.channel, *p.builds);
   p.session = std::make_unique<Session>(
       AgentIdentity{config.name, RandomHex(32), kVersion, [&p] { return p.watch.capabilities(); }},
-      *p.journals, *p.builds, p.drain, Clock::Real());
+      *p.journals, *p.builds, p.drain, *p.shells, Clock::Real());
   // It tells the admin port only while it runs.
   p.link = std::make_unique<Link>(*p.session, *p.channel, p.doorbell, Clock::Real(),
                                   Backoff(absl::Milliseconds(100), absl::Seconds(5), std::random_device()()),

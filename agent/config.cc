@@ -214,6 +214,12 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   if (file.has_shutdown_grace()) {
     config.shutdown_grace = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.shutdown_grace()));
   }
+  if (file.has_maximum_keep_failed()) {
+    config.maximum_keep_failed =
+        absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.maximum_keep_failed()));
+    if (config.maximum_keep_failed < absl::ZeroDuration())
+      problems.Add(tree, "maximum_keep_failed", "must not be less than zero");
+  }
   if (file.has_libvirt_grace()) {
     config.libvirt_grace = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.libvirt_grace()));
     if (config.libvirt_grace <= absl::ZeroDuration())

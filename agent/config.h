@@ -55,6 +55,7 @@ struct AgentConfig {
   // Empty: the platforms that came with the agent.
   std::filesystem::path platforms_file;
   std::filesystem::path distfile_folder = "/var/cache/rootwright/distfiles";
+  absl::Duration maximum_keep_failed = absl::Hours(8);
 };
 
 // Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",

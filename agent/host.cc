@@ -17,6 +17,7 @@
 #include "executors/container/container_executor.h"
 #include "executors/qemu/qemu_executor.h"
 #include "proto/proto_architecture.h"
+#include "proto/proto_time.h"
 
 namespace rootwright {
 namespace {
@@ -167,6 +168,7 @@ v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& rep
   if (!error) capabilities.set_disk_bytes(static_cast<int64_t>(space.capacity));
   capabilities.set_cpus(static_cast<int>(std::thread::hardware_concurrency()));
   *capabilities.mutable_default_limits() = config.default_limits;
+  *capabilities.mutable_maximum_keep_failed() = ToProto(config.maximum_keep_failed);
   *capabilities.mutable_maximum_limits() = maximum;
   return capabilities;
 }

@@ -16,6 +16,9 @@
 
 namespace rootwright {
 
+class Shell;
+struct ShellCommand;
+
 enum class OutputStream { kStdout, kStderr };
 
 // Takes output as it comes, in any pieces, from the thread that waits for the command.
@@ -55,7 +58,7 @@ struct CommandResult {
 };
 
 // One disposable environment: a machine or a container, made for one build and thrown away
-// after it. Its calls come from the build's thread, one at a time; only Kill may come from
+// after it. Its calls come from the build's thread, one at a time; only Kill and OpenShell may come from
 // another. Every error is an infrastructure error, except Cancelled (the token asked) and
 // DeadlineExceeded. What the environment sends is not trusted.
 //
@@ -100,6 +103,12 @@ class Environment {
   // character devices 0:0 (of any owner) for what is gone, "trusted.overlay.opaque" on replaced folders.
   virtual absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                      std::stop_token stop) = 0;
+
+  // Runs a program for a person (executors/shell.h), beside all the other calls and from any thread; at most
+  // 16 of them run at a time. The shell may outlive the environment, and is Unavailable then. Unimplemented
+  // where there is no such thing.
+  virtual absl::StatusOr<std::unique_ptr<Shell>> OpenShell(const ShellCommand& command, Deadline deadline,
+                                                           std::stop_token stop);
 
   // A few words for people on what it is: "cortex-a57, 1 vCPU, emulated, domain rootwright-7f3a".
   virtual std::string Describe() const = 0;

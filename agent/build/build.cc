@@ -56,8 +56,42 @@ absl::Status Build::Run() {
   } catch (const std::exception& error) {
     ending = Infrastructure(v1::INFRASTRUCTURE_ERROR_CODE_AGENT, true, absl::StrCat("build: ", error.what()));
   }
-  EndEnvironment(ending.ok() ? kOrderlyEnd : absl::ZeroDuration());
+  if (IsToBeKept(ending)) {
+    watchdog_.SetEnvironment(nullptr);
+    watchdog_.Stop();
+    MutexLock lock(mutex_);
+    kept_ =
+        Keep{host_.clock.Wall() + plan_->keep_failed, Deadline::In(plan_->keep_failed, host_.clock.Now())};
+  } else {
+    EndEnvironment(ending.ok() ? kOrderlyEnd : absl::ZeroDuration());
+  }
   return Finish(ending);
+}
+
+bool Build::IsToBeKept(const Ending& ending) const {
+  if (ending.outcome != v1::OUTCOME_FAILED && ending.outcome != v1::OUTCOME_TIMED_OUT) return false;
+  if (!plan_.ok() || plan_->keep_failed <= absl::ZeroDuration() || routine_ == nullptr) return false;
+  // One that had to be killed is not worth it.
+  return routine_->environment() != nullptr && routine_->environment()->CpuTime().ok();
+}
+
+std::optional<Build::Keep> Build::kept() const {
+  MutexLock lock(mutex_);
+  return kept_;
+}
+
+bool Build::KeptIsWell() const {
+  if (routine_ == nullptr || !routine_->environment()->CpuTime().ok()) return false;
+  const auto disk = AllocatedBytes(plan_->environment().work_folder);
+  return !disk.ok() || *disk <= limits_.disk_bytes;
+}
+
+void Build::EndKept() {
+  {
+    MutexLock lock(mutex_);
+    kept_.reset();
+  }
+  EndEnvironment(absl::ZeroDuration());
 }
 
 Ending Build::Prepare() {
@@ -84,6 +118,7 @@ Ending Build::RunSteps() {
   watchdog_.Start();
   Pipeline pipeline(writer_, watchdog_, *routine_, host_.clock);
   Ending ending = pipeline.Run(last, [&](size_t index) {
+    door_.SetEnvironment(routine_->environment());
     if (index == running_from) {
       watchdog_.StartWallLimit();
       Enter(v1::BUILD_STATE_RUNNING);
@@ -107,10 +142,12 @@ void Build::Enter(v1::BuildState state) {
 void Build::EndEnvironment(absl::Duration grace) {
   watchdog_.SetEnvironment(nullptr);
   watchdog_.Stop();
+  door_.SetEnvironment(nullptr);
   if (routine_ == nullptr) return;
   if (const absl::Status status = routine_->EndEnvironment(grace); !status.ok()) {
     spdlog::warn("build {}: end its environment: {}", lease().build_id(), std::string(status.message()));
-    writer_.Warn(absl::StrCat("end the environment: ", status.message()));
+    if (state_ != v1::BUILD_STATE_FINISHED)
+      writer_.Warn(absl::StrCat("end the environment: ", status.message()));
   }
   routine_.reset();
 }
@@ -130,6 +167,7 @@ absl::Status Build::Finish(const Ending& ending) {
   *finished.mutable_wall() = ToProto(Since(started_, host_.clock.Now()));
   if (cpu_ > absl::ZeroDuration()) *finished.mutable_cpu() = ToProto(cpu_);
   finished.set_peak_memory_bytes(peak_memory_bytes_);
+  if (const auto keep = kept()) *finished.mutable_kept_until() = ToProto(keep->until);
   RW_RETURN_IF_ERROR(writer_.Finish(std::move(finished)));
   state_ = v1::BUILD_STATE_FINISHED;
   spdlog::info("build {} attempt {}: {} {}", lease().build_id(), lease().attempt(),

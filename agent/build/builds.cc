@@ -1,6 +1,7 @@
 #include "agent/build/builds.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -15,6 +16,10 @@ namespace rootwright {
 namespace {
 
 constexpr size_t kReadAtOnce = 1 << 20;
+// How often it is looked whether a kept environment is to go.
+constexpr std::chrono::milliseconds kKeptTick{200};
+// How many of those from one look at the environment itself to the next.
+constexpr int kTicksOfCare = 10;
 
 // Size and digest of every step's log as the journal has it, also of the step that was cut off.
 absl::Status AddLogs(const BuildJournal& journal, v1::BuildFinished* finished) {
@@ -59,8 +64,10 @@ Builds::~Builds() {
   std::map<std::string, std::shared_ptr<Running>, std::less<>> all;
   {
     MutexLock lock(mutex_);
+    for (auto& [id, running] : running_) running->released = true;
     all.swap(running_);
   }
+  released_.notify_all();
   // Threads look their own entry up through a reference: joined here, before the map goes.
   for (auto& [id, running] : all) running->thread.join();
 }
@@ -105,6 +112,11 @@ void Builds::Run(Running& running) {
   }
   // The master hears of the end while the files go; the slot is free when their room is.
   doorbell_.Ring();
+  if (running.build.kept()) {
+    WaitWhileKept(running);
+    running.build.EndKept();
+    doorbell_.Ring();
+  }
   running.build.RemoveFiles();
   bool discard;
   {
@@ -116,6 +128,63 @@ void Builds::Run(Running& running) {
   // One whose end could not even be written is the master's to find out: its lease is not renewed any more.
   if (discard || !running.journal->finished()) journals_.Remove(*running.journal);
   doorbell_.Ring();
+}
+
+void Builds::WaitWhileKept(Running& running) {
+  const std::string& id = running.journal->lease().build_id();
+  const Deadline end = running.build.kept()->deadline;
+  spdlog::info("build {}: its environment is kept", id);
+  const char* why = "its time is over";
+  for (int tick = 1; !end.Passed(host_.clock.Now()); ++tick) {
+    if (drain_.reason()) {
+      why = "the agent drains";
+      break;
+    }
+    if (tick % kTicksOfCare == 0 && !running.build.KeptIsWell()) {
+      why = "it ended, or filled more disk than it may";
+      break;
+    }
+    MutexLock lock(mutex_);
+    released_.wait_for(mutex_, kKeptTick, [&] { return running.released; });
+    if (!running.released) continue;
+    why = "it was released";
+    break;
+  }
+  spdlog::info("build {}: its environment goes: {}", id, why);
+}
+
+std::vector<LeaseHolder::Kept> Builds::kept() const {
+  std::vector<Kept> all;
+  MutexLock lock(mutex_);
+  for (const auto& [id, running] : running_) {
+    if (const auto keep = running->build.kept())
+      all.push_back({running->journal->lease().build_id(), keep->until});
+  }
+  return all;
+}
+
+void Builds::ReleaseKept(absl::string_view build_id) {
+  {
+    MutexLock lock(mutex_);
+    for (auto& [id, running] : running_) {
+      if (running->journal->lease().build_id() == build_id && running->build.kept()) running->released = true;
+    }
+  }
+  released_.notify_all();
+}
+
+absl::StatusOr<std::unique_ptr<Shell>> Builds::OpenShell(absl::string_view build_id,
+                                                         const ShellCommand& command, std::stop_token stop) {
+  std::shared_ptr<Running> found;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [id, running] : running_) {
+      if (!running->ended && running->journal->lease().build_id() == build_id) found = running;
+    }
+  }
+  if (found == nullptr)
+    return absl::NotFoundError(absl::StrCat("shell: build ", build_id, " is not on its agent any more"));
+  return found->build.OpenShell(command, std::move(stop));
 }
 
 void Builds::Sweep() {
@@ -152,8 +221,10 @@ void Builds::Discard(absl::string_view lease_id) {
     if (found != running_.end() && !found->second->ended) {
       running = found->second;
       running->discard = true;
+      running->released = true;
     }
   }
+  released_.notify_all();
   if (running != nullptr) {
     running->build.End(Cancelled("the master discards it"));
   } else if (const auto journal = journals_.FindLease(lease_id)) {
@@ -219,7 +290,9 @@ std::vector<v1::AgentBuild> Builds::List() const {
     const auto found = running_.find(journal->lease().lease_id());
     if (found != running_.end() && !found->second->ended) {
       build.set_state(found->second->build.state());
-      build.set_step(found->second->goes_on() ? found->second->build.step() : "removing its files");
+      build.set_step(found->second->goes_on()      ? found->second->build.step()
+                     : found->second->build.kept() ? "its environment is kept"
+                                                   : "removing its files");
       running.push_back(std::move(build));
     } else {
       others.push_back(std::move(build));
@@ -236,7 +309,9 @@ absl::Status Builds::CancelBuild(absl::string_view build_id, absl::string_view r
     MutexLock lock(mutex_);
     for (const auto& [id, running] : running_) {
       const std::string& candidate = running->journal->lease().build_id();
-      if (!running->goes_on() || build_id.empty() || !absl::StartsWith(candidate, build_id)) continue;
+      if ((!running->goes_on() && !running->build.kept()) || build_id.empty() ||
+          !absl::StartsWith(candidate, build_id))
+        continue;
       if (found != nullptr) {
         return absl::NotFoundError(
             absl::StrCat("cancel: build ", build_id, ": more than one begins like that"));
@@ -246,6 +321,7 @@ absl::Status Builds::CancelBuild(absl::string_view build_id, absl::string_view r
   }
   if (found == nullptr)
     return absl::NotFoundError(absl::StrCat("cancel: build ", build_id, ": does not run here"));
+  ReleaseKept(found->journal->lease().build_id());
   found->build.End(Cancelled(reason.empty() ? "cancelled on the build host" : std::string(reason)));
   return absl::OkStatus();
 }

@@ -39,6 +39,10 @@ class Builds : public LeaseHolder {
   void Discard(absl::string_view lease_id) override;
   bool IsRunning(absl::string_view lease_id) const override;
   Room room() const override;
+  std::vector<Kept> kept() const override;
+  void ReleaseKept(absl::string_view build_id) override;
+  absl::StatusOr<std::unique_ptr<Shell>> OpenShell(absl::string_view build_id, const ShellCommand& command,
+                                                   std::stop_token stop) override;
 
   // What this host builds from now on; builds that run go on.
   void SetTargets(std::set<BuildTarget> targets);
@@ -48,7 +52,8 @@ class Builds : public LeaseHolder {
   int running() const;
   // For the operator: builds in the journal, running ones first.
   std::vector<v1::AgentBuild> List() const;
-  // NotFound when no build of that id, or of a prefix that fits only one, runs here.
+  // Also of one that is kept. NotFound when no build of that id, or of a prefix that fits only one, runs
+  // here.
   absl::Status CancelBuild(absl::string_view build_id, absl::string_view reason);
 
   // Gives every build that an earlier life of the agent left unfinished its last event. Before the first
@@ -66,6 +71,8 @@ class Builds : public LeaseHolder {
     Build build;
     std::unique_ptr<Slots::Slot> slot;
     bool discard = false;
+    // What is kept of it is wanted no longer.
+    bool released = false;
     // Its end is in the journal and its files are gone.
     bool ended = false;
     std::jthread thread;
@@ -76,6 +83,8 @@ class Builds : public LeaseHolder {
 
   BuildPolicy Policy() const;
   void Run(Running& running);
+  // Until what is kept of the build goes.
+  void WaitWhileKept(Running& running);
   // Taken, and its thread not joined yet.
   bool IsHere(absl::string_view lease_id) const;
   // Its files may still be there.
@@ -93,6 +102,7 @@ class Builds : public LeaseHolder {
   Doorbell& doorbell_;
   const HostHealth health_;
   mutable Mutex mutex_;
+  CondVar released_;
   BuildPolicy policy_ RW_GUARDED_BY(mutex_);
   // By lease id.
   std::map<std::string, std::shared_ptr<Running>, std::less<>> running_ RW_GUARDED_BY(mutex_);

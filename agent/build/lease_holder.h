@@ -1,11 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <stop_token>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "agent/build/ending.h"
+#include "executors/shell.h"
 #include "rootwright/v1/agent_link_service.pb.h"
 
 namespace rootwright {
@@ -33,6 +39,21 @@ class LeaseHolder {
     int64_t free_disk_bytes = -1;
   };
   virtual Room room() const = 0;
+
+  // The environments of failed builds that are kept, each in its slot.
+  struct Kept {
+    std::string build_id;
+    absl::Time until;
+    friend bool operator==(const Kept&, const Kept&) = default;
+  };
+  virtual std::vector<Kept> kept() const = 0;
+  // Gives up the one of that build, if there is one.
+  virtual void ReleaseKept(absl::string_view build_id) = 0;
+  // In the environment of a build that runs or is kept; may take as long as an environment takes to answer.
+  // NotFound when it is not here, FailedPrecondition when it has no environment now.
+  virtual absl::StatusOr<std::unique_ptr<Shell>> OpenShell(absl::string_view build_id,
+                                                           const ShellCommand& command,
+                                                           std::stop_token stop) = 0;
 };
 
 }  // namespace rootwright

@@ -157,6 +157,18 @@ absl::StatusOr<PlannedBuild> PlanBuild(const v1::Lease& lease, const BuildPolicy
   RW_RETURN_IF_ERROR(CheckLimits(build.limits, policy.maximum));
   RW_ASSIGN_OR_RETURN(EnvironmentSpec environment, PlanEnvironment(lease, build.limits, work_folder));
   RW_ASSIGN_OR_RETURN(build.isolation, PlanIsolation(request, environment.architecture, policy));
+  if (request.has_keep_failed()) {
+    build.keep_failed = rootwright::FromProto(request.keep_failed());
+    if (build.keep_failed < absl::ZeroDuration()) return Invalid("keep_failed", "less than no time");
+    if (build.keep_failed > policy.maximum_keep_failed) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("plan: keep_failed of ", absl::FormatDuration(build.keep_failed), ": this host keeps ",
+                       policy.maximum_keep_failed > absl::ZeroDuration()
+                           ? absl::StrCat("at most ", absl::FormatDuration(policy.maximum_keep_failed))
+                           : "no failed environment",
+                       " (maximum_keep_failed of its agent)"));
+    }
+  }
   if (request.has_rootfs()) {
     RW_ASSIGN_OR_RETURN(build.routine, PlanRootfs(request));
   } else if (request.has_command()) {

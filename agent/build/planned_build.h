@@ -27,6 +27,8 @@ struct WithoutMaster {
 struct PlannedBuild {
   BuildLimits limits;
   Isolation isolation = Isolation::kMachine;
+  // How long its environment is kept when it fails; zero: not at all.
+  absl::Duration keep_failed;
   std::variant<RootfsRequest, CommandRequest> routine;
 
   const EnvironmentSpec& environment() const {
@@ -49,6 +51,8 @@ struct BuildPolicy {
   BuildLimits defaults;
   BuildLimits maximum = LargestLimits();
   std::set<BuildTarget> targets;
+  // Zero: nothing is kept.
+  absl::Duration maximum_keep_failed;
 };
 
 // The edge between the contract and our own types. The master has checked the request; it is checked again,

@@ -83,6 +83,24 @@ class GrpcConversation : public Conversation {
   std::thread reader_;
 };
 
+class GrpcShellStream : public ShellStream {
+ public:
+  explicit GrpcShellStream(Stub& stub) : stream_(stub.ServeShell(&context_)) {}
+  ~GrpcShellStream() override {
+    context_.TryCancel();
+    stream_->Finish();
+  }
+
+  bool Write(const v1::ServeShellRequest& message) override { return stream_->Write(message); }
+  void EndWriting() override { stream_->WritesDone(); }
+  bool Read(v1::ServeShellResponse* message) override { return stream_->Read(message); }
+  void Cancel() override { context_.TryCancel(); }
+
+ private:
+  grpc::ClientContext context_;
+  const std::unique_ptr<grpc::ClientReaderWriter<v1::ServeShellRequest, v1::ServeShellResponse>> stream_;
+};
+
 class GrpcMasterChannel : public MasterChannel {
  public:
   explicit GrpcMasterChannel(std::shared_ptr<grpc::Channel> channel)
@@ -91,6 +109,8 @@ class GrpcMasterChannel : public MasterChannel {
   std::unique_ptr<Conversation> Dial(Inbox& inbox) override {
     return std::make_unique<GrpcConversation>(*stub_, inbox);
   }
+
+  std::unique_ptr<ShellStream> ServeShell() override { return std::make_unique<GrpcShellStream>(*stub_); }
 
   absl::StatusOr<v1::QueryArtifactResponse> Query(const v1::QueryArtifactRequest& request,
                                                   std::stop_token stop) override {

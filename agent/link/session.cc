@@ -24,8 +24,13 @@ constexpr absl::Duration kLeaseLook = absl::Seconds(1);
 }  // namespace
 
 Session::Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain,
-                 const Clock& clock)
-    : identity_(std::move(identity)), journals_(journals), builds_(builds), drain_(drain), clock_(clock) {
+                 ShellServer& shells, const Clock& clock)
+    : identity_(std::move(identity)),
+      journals_(journals),
+      builds_(builds),
+      drain_(drain),
+      shells_(shells),
+      clock_(clock) {
   heard_at_ = next_heartbeat_ = clock_.Now();
 }
 
@@ -83,6 +88,10 @@ void Session::Receive(const v1::AttachResponse& message) {
     case v1::AttachResponse::kDrain:
       if (message.drain().resume()) return drain_.Undo(Drain::By::kMaster);
       return drain_.Start(Drain::By::kMaster, message.drain().reason());
+    case v1::AttachResponse::kOpenShell:
+      return shells_.Serve(message.open_shell());
+    case v1::AttachResponse::kReleaseKept:
+      return builds_.ReleaseKept(message.release_kept().build_id());
     default:
       // A newer master's message: not for us.
       return;
@@ -199,8 +208,9 @@ void Session::LookAtLeases(Instant now) {
   }
 }
 
-void Session::AddHeartbeat(Instant now, const LeaseHolder::Room& room) {
+void Session::AddHeartbeat(Instant now, const LeaseHolder::Room& room, std::vector<LeaseHolder::Kept> kept) {
   told_room_ = room;
+  told_kept_ = std::move(kept);
   next_heartbeat_ = now + absl::ToChronoNanoseconds(heartbeat_interval_);
   v1::AttachRequest message;
   v1::Heartbeat* heartbeat = message.mutable_heartbeat();
@@ -208,6 +218,11 @@ void Session::AddHeartbeat(Instant now, const LeaseHolder::Room& room) {
   heartbeat->set_free_memory_bytes(room.free_memory_bytes);
   if (room.free_disk_bytes >= 0) heartbeat->set_free_disk_bytes(room.free_disk_bytes);
   for (const auto& [lease_id, delivery] : deliveries_) heartbeat->add_lease_ids(lease_id);
+  for (const LeaseHolder::Kept& kept_one : told_kept_) {
+    v1::KeptEnvironment* told = heartbeat->add_kept();
+    told->set_build_id(kept_one.build_id);
+    *told->mutable_until() = ToProto(kept_one.until);
+  }
   answers_.push_back(std::move(message));
 }
 
@@ -225,9 +240,10 @@ std::vector<v1::AttachRequest> Session::Poll() {
   // What was taken or given back is told at once: the master gives no build that does not fit, and a build
   // that fits again does not wait for the next heartbeat. Disks change all the time.
   const LeaseHolder::Room room = builds_.room();
+  std::vector<LeaseHolder::Kept> kept = builds_.kept();
   if (now >= next_heartbeat_ || room.free_slots != told_room_.free_slots ||
-      room.free_memory_bytes != told_room_.free_memory_bytes) {
-    AddHeartbeat(now, room);
+      room.free_memory_bytes != told_room_.free_memory_bytes || kept != told_kept_) {
+    AddHeartbeat(now, room, std::move(kept));
   }
   std::vector<v1::AttachRequest> messages = std::exchange(answers_, {});
   for (auto& [lease_id, delivery] : deliveries_) {

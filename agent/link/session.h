@@ -12,6 +12,7 @@
 #include "agent/build/drain.h"
 #include "agent/build/lease_holder.h"
 #include "agent/journal/journals.h"
+#include "agent/link/shells.h"
 #include "base/clock.h"
 #include "rootwright/v1/agent_link_service.pb.h"
 
@@ -31,7 +32,8 @@ struct AgentIdentity {
 // outlives connections, as leases do. Used from one thread; what it is given outlives it.
 class Session {
  public:
-  Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain, const Clock& clock);
+  Session(AgentIdentity identity, Journals& journals, LeaseHolder& builds, Drain& drain, ShellServer& shells,
+          const Clock& clock);
 
   // A connection is there: its first message, Register.
   v1::AttachRequest Open();
@@ -67,13 +69,14 @@ class Session {
   void Leased(const v1::Lease& lease);
   void Acknowledged(const v1::EventAck& ack);
   void LookAtLeases(Instant now);
-  void AddHeartbeat(Instant now, const LeaseHolder::Room& room);
+  void AddHeartbeat(Instant now, const LeaseHolder::Room& room, std::vector<LeaseHolder::Kept> kept);
   std::optional<v1::AttachRequest> NextBatch(Delivery& delivery);
 
   const AgentIdentity identity_;
   Journals& journals_;
   LeaseHolder& builds_;
   Drain& drain_;
+  ShellServer& shells_;
   const Clock& clock_;
 
   // By lease id; on the monotonic clock. Never: a connection without a renewal yet.
@@ -87,6 +90,7 @@ class Session {
   Instant next_heartbeat_;
   bool told_draining_ = false;
   LeaseHolder::Room told_room_;
+  std::vector<LeaseHolder::Kept> told_kept_;
   std::vector<v1::AttachRequest> answers_;
   // By lease id.
   std::map<std::string, Delivery, std::less<>> deliveries_;

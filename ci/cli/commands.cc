@@ -47,6 +47,7 @@ std::vector<OptionSpec> SubmitOptions() {
       {"vcpus", 0, "N", "virtual CPUs, 1 to 8"},
       {"log-limit", 0, "SIZE", "bytes of log kept"},
       {"processes", 0, "N", "processes in the environment at one time"},
+      {"keep-failed", 0, "TIME", "keep the environment for a look inside when the build fails, e.g. 30m"},
       {"go-on-for", 0, "TIME", "how long the build goes on when the master stays away"},
       {"afterwards", 0, "WHAT", "what happens then; default keep", "keep stop discard"},
       {"trace-parent", 0, "TEXT", "W3C trace context to pass on"},
@@ -129,6 +130,37 @@ std::vector<CommandSpec> BuildCommands() {
        {kReason},
        nullptr,
        "rootwright build cancel 7f3a --reason 'wrong branch'"},
+  };
+}
+
+std::vector<CommandSpec> AccessCommands() {
+  return {
+      {"build shell",
+       "Open a shell in the environment of a build",
+       "Of one that runs, beside what it does, or of a failed one that is kept ('build submit "
+       "--keep-failed'). "
+       "Begins where\n"
+       "the build's steps work: in the tree that is built, as soon as there is one. With a terminal on "
+       "standard "
+       "input the\n"
+       "shell has one too; else it has pipes. The exit code is the program's, 128 and the number when a "
+       "signal "
+       "ended it.\n"
+       "What is changed is changed for the build, too.",
+       {kBuildId},
+       {{"root", 0, nullptr, "in the environment's own root instead"},
+        {"working-directory", 'C', "FOLDER", "where it begins; default root's home"}},
+       "the program to run instead of a login shell",
+       "rootwright build shell 7f3a\n"
+       "rootwright build shell 7f3a -- dpkg --audit\n"
+       "rootwright build shell 7f3a -- tar -C /etc -c . > etc.tar"},
+      {"build release",
+       "Give up the environment that a failed build left",
+       "Its slot is free again then.",
+       {kBuildId},
+       {},
+       nullptr,
+       "rootwright build release 7f3a"},
   };
 }
 
@@ -237,7 +269,7 @@ std::vector<CommandSpec> LocalCommands() {
 const std::vector<CommandSpec>& Commands() {
   static const std::vector<CommandSpec>& commands = *[] {
     auto* all = new std::vector<CommandSpec>(SubmitCommands());
-    for (const auto& group : {BuildCommands(), FleetCommands(), LocalCommands()})
+    for (const auto& group : {BuildCommands(), AccessCommands(), FleetCommands(), LocalCommands()})
       all->insert(all->end(), group.begin(), group.end());
     return all;
   }();

@@ -76,6 +76,37 @@ absl::Status Stream(Stub& stub,
   return FromGrpc(status, address);
 }
 
+class GrpcShellCall : public ShellCall {
+ public:
+  GrpcShellCall(v1::BuildService::Stub& stub, std::string address)
+      : address_(std::move(address)), stream_(stub.RunShell(&context_)) {}
+  ~GrpcShellCall() override {
+    if (finished_) return;
+    context_.TryCancel();
+    stream_->Finish();
+  }
+
+  bool Write(const v1::RunShellRequest& message) override { return stream_->Write(message); }
+  bool Read(v1::RunShellResponse* message) override { return stream_->Read(message); }
+  void Cancel() override { context_.TryCancel(); }
+  absl::Status Finish() override {
+    finished_ = true;
+    const grpc::Status status = stream_->Finish();
+    // What the master says of others is not about the way to it.
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+        status.error_message().rfind("shell: ", 0) == 0) {
+      return absl::UnavailableError(status.error_message());
+    }
+    return FromGrpc(status, address_);
+  }
+
+ private:
+  const std::string address_;
+  grpc::ClientContext context_;
+  const std::unique_ptr<grpc::ClientReaderWriter<v1::RunShellRequest, v1::RunShellResponse>> stream_;
+  bool finished_ = false;
+};
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> DialMaster(const std::string& address) {
@@ -128,6 +159,18 @@ absl::StatusOr<v1::CancelBuildResponse> BuildClient::Cancel(const std::string& b
   request.set_build_id(build_id);
   request.set_reason(reason);
   return Call(*stubs_->build, &v1::BuildService::Stub::CancelBuild, request, address_);
+}
+
+absl::StatusOr<v1::Build> BuildClient::Release(const std::string& build_id) {
+  v1::ReleaseBuildRequest request;
+  request.set_build_id(build_id);
+  RW_ASSIGN_OR_RETURN(v1::ReleaseBuildResponse response,
+                      Call(*stubs_->build, &v1::BuildService::Stub::ReleaseBuild, request, address_));
+  return std::move(*response.mutable_build());
+}
+
+std::unique_ptr<ShellCall> BuildClient::RunShell() {
+  return std::make_unique<GrpcShellCall>(*stubs_->build, address_);
 }
 
 absl::StatusOr<v1::ListArtifactsResponse> BuildClient::ListArtifacts(const std::string& build_id) {

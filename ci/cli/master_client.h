@@ -20,6 +20,19 @@ namespace rootwright::cli {
 // clients below share it. Create fails on an address that cannot be one.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> DialMaster(const std::string& address);
 
+// A program in the environment of a build, while it runs. Write and Read each from one thread, Cancel from
+// any.
+class ShellCall {
+ public:
+  virtual ~ShellCall() = default;
+  // False once the call is over; Finish tells why.
+  virtual bool Write(const v1::RunShellRequest& message) = 0;
+  virtual bool Read(v1::RunShellResponse* message) = 0;
+  virtual void Cancel() = 0;
+  // Once, when nothing is read or written any more: how the call ended, as the calls of BuildClient tell it.
+  virtual absl::Status Finish() = 0;
+};
+
 // Calls of BuildService (and ExplainPending, which is about a build). Each call fails with
 // the status that the master gave, field violations kept (rpc_error.h), or Unavailable
 // "cannot reach the master: …". Calls without a stream give up after 30 s. Any thread.
@@ -32,6 +45,8 @@ class BuildClient {
   absl::StatusOr<v1::Build> Get(const std::string& build_id);
   absl::StatusOr<v1::ListBuildsResponse> List(const v1::ListBuildsRequest& request);
   absl::StatusOr<v1::CancelBuildResponse> Cancel(const std::string& build_id, const std::string& reason);
+  absl::StatusOr<v1::Build> Release(const std::string& build_id);
+  std::unique_ptr<ShellCall> RunShell();
   absl::StatusOr<v1::ListArtifactsResponse> ListArtifacts(const std::string& build_id);
   absl::StatusOr<v1::ExplainPendingResponse> Explain(const std::string& build_id);
 

@@ -193,6 +193,11 @@ std::vector<Line> EndingLines(const Ending& ending) {
         absl::StrCat("  full log   rootwright build log ", build.id(), " ", Printable(failed->name())));
   }
   lines.emplace_back(absl::StrCat("  look in    rootwright build show ", build.id()));
+  if (build.has_kept_until()) {
+    const absl::Duration kept = FromProto(build.kept_until()) - FromProto(build.finished_at());
+    lines.emplace_back(absl::StrCat("  get in     rootwright build shell ", build.id(), "      (kept for ",
+                                    RoughText(kept), "; rootwright build release ", build.id(), ")"));
+  }
   return lines;
 }
 
@@ -220,6 +225,10 @@ std::vector<Line> BuildLines(const v1::Build& build, absl::Time now, absl::TimeZ
   row("submitted", TimeText(build.submitted_at(), zone));
   if (build.has_started_at()) row("started", TimeText(build.started_at(), zone));
   if (build.has_finished_at()) row("finished", TimeText(build.finished_at(), zone));
+  if (build.has_kept_until() && FromProto(build.kept_until()) > now) {
+    row("kept", absl::StrCat("until ", TimeText(build.kept_until(), zone),
+                             ", unless released; rootwright build shell ", build.id()));
+  }
   row("took", WallText(build, now));
   row("used", ResourceText(build));
   if (!build.steps().empty()) lines.emplace_back("Steps");
@@ -281,6 +290,10 @@ std::vector<Line> AgentLines(const v1::Agent& agent, absl::TimeZone zone) {
   if (agent.has_connected_at()) row("connected", TimeText(agent.connected_at(), zone));
   if (agent.has_last_heard_at()) row("last heard", TimeText(agent.last_heard_at(), zone));
   row("builds", absl::StrJoin(agent.build_ids(), " "));
+  for (const v1::KeptEnvironment& kept : agent.kept()) {
+    row("kept", absl::StrCat(Printable(kept.build_id()), " until ", TimeText(kept.until(), zone),
+                             "  (rootwright build shell ", Printable(kept.build_id()), ")"));
+  }
   return lines;
 }
 

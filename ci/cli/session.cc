@@ -16,13 +16,15 @@
 namespace rootwright::cli {
 namespace {
 
-constexpr std::array<std::pair<const char*, Command>, 17> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 19> kCommands = {{
     {"build submit", BuildSubmit},
     {"build watch", BuildWatch},
     {"build log", BuildLog},
     {"build show", BuildShow},
     {"build list", BuildList},
     {"build cancel", BuildCancel},
+    {"build shell", BuildShell},
+    {"build release", BuildRelease},
     {"artifact list", ArtifactList},
     {"artifact get", ArtifactGet},
     {"agent list", AgentList},

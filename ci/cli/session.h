@@ -33,6 +33,8 @@ absl::StatusOr<ExitCode> BuildLog(Session& session);
 absl::StatusOr<ExitCode> BuildShow(Session& session);
 absl::StatusOr<ExitCode> BuildList(Session& session);
 absl::StatusOr<ExitCode> BuildCancel(Session& session);
+absl::StatusOr<ExitCode> BuildShell(Session& session);
+absl::StatusOr<ExitCode> BuildRelease(Session& session);
 absl::StatusOr<ExitCode> ArtifactList(Session& session);
 absl::StatusOr<ExitCode> ArtifactGet(Session& session);
 absl::StatusOr<ExitCode> AgentList(Session& session);

@@ -97,6 +97,8 @@ absl::Status TakeLimits(const Arguments& arguments, v1::BuildRequest& request) {
   RW_RETURN_IF_ERROR(TakeTime(
       arguments, "go-on-for",
       [](v1::BuildRequest& r) { return r.mutable_without_master()->mutable_go_on_for(); }, request));
+  RW_RETURN_IF_ERROR(TakeTime(
+      arguments, "keep-failed", [](v1::BuildRequest& r) { return r.mutable_keep_failed(); }, request));
   RW_RETURN_IF_ERROR(TakeBytes(arguments, "memory", &v1::Limits::set_memory_bytes, request));
   RW_RETURN_IF_ERROR(TakeBytes(arguments, "disk", &v1::Limits::set_disk_bytes, request));
   RW_RETURN_IF_ERROR(TakeBytes(arguments, "log-limit", &v1::Limits::set_log_bytes, request));

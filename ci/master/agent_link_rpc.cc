@@ -3,7 +3,9 @@
 #include <memory>
 #include <utility>
 
+#include "base/status.h"
 #include "ci/master/pumped_stream.h"
+#include "ci/master/shell_stream.h"
 
 namespace rootwright::master {
 namespace {
@@ -72,7 +74,39 @@ class AttachStream final : public PumpedStream<BidiReactor, v1::AttachResponse>,
   Reading reading_ RW_GUARDED_BY(read_mutex_) = Reading::kGoesOn;
 };
 
+// The agent's end of a shell.
+class ServingSide {
+ public:
+  explicit ServingSide(Shells& shells) : shells_(&shells) {}
+
+  absl::Status Take(v1::ServeShellRequest message, std::weak_ptr<Waker> stream) {
+    if (relay_ != nullptr) return relay_->FromAgent(std::move(*message.mutable_output()));
+    RW_ASSIGN_OR_RETURN(relay_, shells_->Serve(message.shell_id(), std::move(stream)));
+    return absl::OkStatus();
+  }
+  bool WaitForRoom(std::function<void()> then) { return relay_->to_caller.WaitForRoom(std::move(then)); }
+  absl::StatusOr<Supply> Next(v1::ServeShellResponse* response) {
+    return relay_->to_agent.Take(response->mutable_input());
+  }
+  void Gone() {
+    if (relay_ != nullptr) relay_->AgentGone();
+  }
+
+ private:
+  Shells* shells_;
+  // Set by the first Take.
+  std::shared_ptr<ShellRelay> relay_;
+};
+
+using ServingStream = ShellStream<ServingSide, v1::ServeShellRequest, v1::ServeShellResponse>;
+
 }  // namespace
+
+grpc::ServerBidiReactor<v1::ServeShellRequest, v1::ServeShellResponse>* AgentLinkRpc::ServeShell(
+    grpc::CallbackServerContext* /*context*/) {
+  auto stream = std::make_shared<ServingStream>(ServingSide(shells_));
+  return ServingStream::Launch(stream, [&] { stream->ReadOn(); });
+}
 
 BidiReactor* AgentLinkRpc::Attach(grpc::CallbackServerContext* /*context*/) {
   auto stream = std::make_shared<AttachStream>(sessions_, committer_);

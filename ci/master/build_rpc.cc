@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "ci/master/log_reader.h"
 #include "ci/master/pumped_stream.h"
+#include "ci/master/shell_stream.h"
 
 namespace rootwright::master {
 namespace {
@@ -30,7 +32,50 @@ class SourceStream final : public PumpedStream<grpc::ServerWriteReactor<Response
 using WatchStream = SourceStream<BuildWatcher, v1::WatchBuildResponse>;
 using LogStream = SourceStream<LogReader, v1::ReadLogResponse>;
 
+// The caller's end of a shell.
+class CallingSide {
+ public:
+  explicit CallingSide(Shells& shells) : shells_(&shells) {}
+
+  absl::Status Take(v1::RunShellRequest message, std::weak_ptr<Waker> stream) {
+    if (relay_ == nullptr) {
+      RW_ASSIGN_OR_RETURN(relay_, shells_->Open(message.start(), std::move(stream)));
+      return absl::OkStatus();
+    }
+    if (message.input().data().size() > kShellBytes)
+      return absl::InvalidArgumentError("shell: more than 64 KiB in one message");
+    relay_->to_agent.Put(std::move(*message.mutable_input()));
+    return absl::OkStatus();
+  }
+  bool WaitForRoom(std::function<void()> then) { return relay_->to_agent.WaitForRoom(std::move(then)); }
+  absl::StatusOr<Supply> Next(v1::RunShellResponse* response) {
+    return relay_->to_caller.Take(response->mutable_output());
+  }
+  void Gone() {
+    if (relay_ != nullptr) relay_->CallerGone();
+  }
+
+ private:
+  static constexpr size_t kShellBytes = 64 << 10;
+  Shells* shells_;
+  // Set by the first Take.
+  std::shared_ptr<ShellRelay> relay_;
+};
+
+using CallingStream = ShellStream<CallingSide, v1::RunShellRequest, v1::RunShellResponse>;
+
 }  // namespace
+
+grpc::Status BuildRpc::ReleaseBuild(grpc::ServerContext* /*context*/, const v1::ReleaseBuildRequest* request,
+                                    v1::ReleaseBuildResponse* response) {
+  return Answer(builds_.Release(request->build_id()), response->mutable_build());
+}
+
+grpc::ServerBidiReactor<v1::RunShellRequest, v1::RunShellResponse>* BuildRpc::RunShell(
+    grpc::CallbackServerContext* /*context*/) {
+  auto stream = std::make_shared<CallingStream>(CallingSide(shells_));
+  return CallingStream::Launch(stream, [&] { stream->ReadOn(); });
+}
 
 grpc::Status BuildRpc::SubmitBuild(grpc::ServerContext* /*context*/, const v1::SubmitBuildRequest* request,
                                    v1::SubmitBuildResponse* response) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/clock.h"
@@ -47,6 +48,7 @@ struct KnownAgent {
   int free_slots = -1;
   int64_t free_memory_bytes = -1;
   int64_t free_disk_bytes = -1;
+  std::vector<v1::KeptEnvironment> kept;
   // To builds that it was given since.
   int promised_slots = 0;
   int64_t promised_memory_bytes = 0;

@@ -27,6 +27,7 @@ v1::Agent Show(Turn& turn, const Farm& farm, const KnownAgent& agent) {
   shown.set_drain_reason(view.drain_reason);
   shown.set_free_slots(view.connected ? view.free_slots : 0);
   shown.clear_build_ids();
+  if (view.connected) shown.mutable_kept()->Assign(agent.kept.begin(), agent.kept.end());
   for (const LeaseRecord& lease : turn.leases().OfAgent(view.name)) shown.add_build_ids(lease.build_id);
   if (agent.session != nullptr) {
     const absl::Time heard = farm.clock.Wall() - Since(agent.session->heard_at, turn.now());

@@ -97,6 +97,12 @@ void CheckResources(const v1::BuildRequest& request, const AgentView& agent, Rea
   reasons.AddIfOver("virtual CPUs", wanted.vcpus(), most.vcpus(), plain);
   reasons.AddIfOver("processes", wanted.processes(), most.processes(), plain);
   reasons.AddIfOver("wall time", wanted.wall().seconds(), most.wall().seconds(), seconds);
+  if (const int64_t most_kept = agent.capabilities.maximum_keep_failed().seconds();
+      request.keep_failed().seconds() > most_kept) {
+    reasons.Add(Kind::KIND_RESOURCE,
+                absl::StrCat("keeps failed environments for ", seconds(most_kept),
+                             " at most, the build asks for ", seconds(request.keep_failed().seconds())));
+  }
   CheckRoom("memory", agent.free_memory_bytes, wanted.memory_bytes(), MemoryOf(request, agent.capabilities),
             agent, reasons);
   CheckRoom("disk", agent.free_disk_bytes, wanted.disk_bytes(), DiskOf(request, agent.capabilities), agent,

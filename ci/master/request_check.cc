@@ -208,6 +208,7 @@ void CheckForPeople(const v1::BuildRequest& request, Violations& violations) {
                      "request.trace_parent", "must be a W3C traceparent of at most 55 characters");
   violations.Require(IsPrintable(request.display_name(), 128), "request.display_name",
                      "must be at most 128 bytes of printable UTF-8");
+  CheckTime(request.has_keep_failed(), request.keep_failed(), "request.keep_failed", violations);
   const v1::WithoutMaster& alone = request.without_master();
   CheckTime(alone.has_go_on_for(), alone.go_on_for(), "request.without_master.go_on_for", violations);
   violations.Require(v1::WithoutMaster::Afterwards_IsValid(alone.afterwards()),

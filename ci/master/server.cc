@@ -65,8 +65,9 @@ struct Server::Parts {
         sessions(farm),
         fleet(farm),
         intake(farm, *artifacts),
-        agent_link_rpc(sessions, farm.committer, intake),
-        build_rpc(submissions, *artifacts),
+        shells(farm, submissions),
+        agent_link_rpc(sessions, farm.committer, intake, shells),
+        build_rpc(submissions, *artifacts, shells),
         fleet_rpc(fleet, submissions) {}
 
   UniqueFd lock;
@@ -78,6 +79,7 @@ struct Server::Parts {
   Sessions sessions;
   Fleet fleet;
   ArtifactIntake intake;
+  Shells shells;
   AgentLinkRpc agent_link_rpc;
   BuildRpc build_rpc;
   FleetRpc fleet_rpc;
@@ -129,6 +131,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
         while (SleepFor(pause, stop).ok()) {
           parts->sessions.Tick();
           parts->intake.Tick();
+          parts->shells.Tick();
         }
       });
   return std::unique_ptr<Server>(new Server(std::move(parts)));

@@ -97,6 +97,7 @@ absl::Status Sessions::Register(Turn& turn, const std::shared_ptr<Session>& sess
   agent.refusal.Clear();
   // Its first heartbeat follows at once.
   agent.free_slots = -1;
+  agent.kept.clear();
   agent.free_memory_bytes = agent.free_disk_bytes = -1;
   agent.promised_slots = 0;
   agent.promised_memory_bytes = agent.promised_disk_bytes = 0;
@@ -192,6 +193,7 @@ void Sessions::TakeRoom(Turn& turn, KnownAgent& agent, const v1::Heartbeat& mess
   agent.free_slots = message.free_slots();
   agent.free_memory_bytes = memory;
   agent.free_disk_bytes = message.has_free_disk_bytes() ? message.free_disk_bytes() : -1;
+  agent.kept.assign(message.kept().begin(), message.kept().end());
   agent.promised_slots = 0;
   agent.promised_memory_bytes = agent.promised_disk_bytes = 0;
   if (!grew) return;

@@ -131,6 +131,7 @@ absl::StatusOr<v1::CancelBuildResponse> Submissions::Cancel(const v1::CancelBuil
     ActiveBuild* build = turn.Find(id);
     if (build == nullptr || build->build().state() == v1::BUILD_STATE_FINISHED) {
       response.set_already_finished(true);
+      turn.ReleaseKept(id);
     } else {
       if (!build->cancel_reason) build->cancel_reason = CancelReason(request.reason());
       if (build->lease_id.empty()) {
@@ -151,6 +152,18 @@ absl::StatusOr<v1::CancelBuildResponse> Submissions::Cancel(const v1::CancelBuil
   RW_RETURN_IF_ERROR(farm_.committer.Flush(Deadline::In(kDurableWithin)));
   RW_ASSIGN_OR_RETURN(*response.mutable_build(), Get(id));
   return response;
+}
+
+absl::StatusOr<v1::Build> Submissions::Release(absl::string_view id) {
+  RW_ASSIGN_OR_RETURN(const std::string full, FullId(id));
+  {
+    Turn turn(farm_);
+    if (!turn.ReleaseKept(full)) {
+      return absl::NotFoundError(
+          absl::StrCat("release: build ", full, ": no connected agent keeps its environment"));
+    }
+  }
+  return Get(full);
 }
 
 absl::StatusOr<std::string> Submissions::FullId(absl::string_view id) const {

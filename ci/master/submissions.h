@@ -22,6 +22,8 @@ class Submissions {
 
   absl::StatusOr<v1::SubmitBuildResponse> Submit(const v1::SubmitBuildRequest& request);
   absl::StatusOr<v1::CancelBuildResponse> Cancel(const v1::CancelBuildRequest& request);
+  // Gives up the environment that the build left. NotFound when none is kept.
+  absl::StatusOr<v1::Build> Release(absl::string_view id);
   absl::StatusOr<v1::Build> Get(absl::string_view id) const;
   absl::StatusOr<v1::ListBuildsResponse> List(const v1::ListBuildsRequest& request) const;
 

@@ -182,7 +182,21 @@ void Turn::Complete(ActiveBuild& build, const v1::BuildFinished& finished) {
     EndAttempt(build, error);
     return;
   }
+  if (finished.has_kept_until()) *build.tracker.mutable_build().mutable_kept_until() = finished.kept_until();
   Finish(build, {finished.outcome(), finished.reason(), std::nullopt});
+}
+
+bool Turn::ReleaseKept(const std::string& build_id) {
+  for (auto& [name, agent] : agents()) {
+    const bool keeps = std::any_of(agent.kept.begin(), agent.kept.end(),
+                                   [&](const auto& kept) { return kept.build_id() == build_id; });
+    if (!keeps || agent.session == nullptr) continue;
+    v1::AttachResponse message;
+    message.mutable_release_kept()->set_build_id(build_id);
+    Send(*agent.session, std::move(message));
+    return true;
+  }
+  return false;
 }
 
 void Turn::Send(const Session& session, v1::AttachResponse message) {

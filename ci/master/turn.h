@@ -58,6 +58,8 @@ class RW_THREAD_ANNOTATION(scoped_lockable) Turn {
   // The agent never started it: the same attempt waits again.
   void TakeBack(ActiveBuild& build);
   void Finish(ActiveBuild& build, const Ending& ending);
+  // Asks the agent that keeps the build's environment to give it up. False when none does.
+  bool ReleaseKept(const std::string& build_id);
   // The agent said how the attempt ended.
   void Complete(ActiveBuild& build, const v1::BuildFinished& finished);
 

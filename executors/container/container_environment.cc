@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/fault.h"
@@ -66,6 +67,13 @@ void Spare(pid_t process) {
   [[maybe_unused]] const ssize_t written = fd ? write(fd.get(), "-1000", 5) : -1;
 }
 
+absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakeSocketPair(const std::string& domain) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return ErrnoStatus(errno, "make a socket for the container", domain);
+  return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ContainerEnvironment>> ContainerEnvironment::Create(
@@ -106,12 +114,21 @@ pid_t ContainerEnvironment::FirstProcess() {
   return first_pid_;
 }
 
-absl::Status ContainerEnvironment::Start(UniqueFd guest_end) {
+absl::Status ContainerEnvironment::Start(UniqueFd guest_end, UniqueFd shell_end) {
   RW_RETURN_IF_ERROR(BeginStart());
   // An earlier attempt's, whose name libvirt kept (LibvirtConnection::ListDomains).
   const absl::Status destroyed = connection().DestroyDomain(domain_.name);
   if (!destroyed.ok() && !absl::IsNotFound(destroyed)) return destroyed;
-  return connection().CreateContainer(domain_.name, ContainerXml(domain_), std::move(guest_end));
+  std::vector<UniqueFd> ends;
+  ends.push_back(std::move(guest_end));
+  ends.push_back(std::move(shell_end));
+  return connection().CreateContainer(domain_.name, ContainerXml(domain_), std::move(ends));
+}
+
+absl::StatusOr<UniqueFd> ContainerEnvironment::ConnectShells(Deadline, std::stop_token) {
+  MutexLock lock(mutex_);
+  if (shell_socket_) return std::move(shell_socket_);
+  return absl::UnavailableError(absl::StrCat(domain_.name, ": its connection for shells was lost"));
 }
 
 absl::Status ContainerEnvironment::TakeHold() {
@@ -131,11 +148,14 @@ absl::Status ContainerEnvironment::TakeHold() {
 }
 
 absl::Status ContainerEnvironment::Reach(Deadline deadline, std::stop_token stop) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return ErrnoStatus(errno, "make a socket for the container", domain_.name);
-  UniqueFd ours(ends[0]);
-  RW_RETURN_IF_ERROR(Start(UniqueFd(ends[1])));
+  RW_ASSIGN_OR_RETURN(auto guest, MakeSocketPair(domain_.name));
+  RW_ASSIGN_OR_RETURN(auto shells, MakeSocketPair(domain_.name));
+  UniqueFd ours = std::move(guest.first);
+  {
+    MutexLock lock(mutex_);
+    shell_socket_ = std::move(shells.first);
+  }
+  RW_RETURN_IF_ERROR(Start(std::move(guest.second), std::move(shells.second)));
   // The socket's other end is the guest's alone now: a container that dies is noticed at once.
   absl::Status status = TakeHold();
   if (!status.ok())
@@ -183,6 +203,7 @@ absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesyst
   RW_RETURN_IF_ERROR(UnmountBelow(layers));
   if (!clone) return ErrnoStatus(clone_error, "clone the mount of", (layers / "root").string());
   RW_RETURN_IF_ERROR(WithFault(AttachTree(FirstProcess(), clone, kTarget, domain_.ids), Fault::kHost));
+  SetTree(kTarget);
   return std::string(kTarget);
 }
 

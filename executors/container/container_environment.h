@@ -51,11 +51,12 @@ class ContainerEnvironment : public DomainEnvironment {
   ContainerEnvironment(ContainerDomain domain, const EnvironmentSpec& spec, std::string agent,
                        std::shared_ptr<LibvirtConnection> connection);
 
-  absl::Status Start(UniqueFd guest_end);
+  absl::Status Start(UniqueFd guest_end, UniqueFd shell_end);
   // Takes hold of the first process and limits it, before anything else runs.
   absl::Status TakeHold();
   pid_t FirstProcess();
   absl::Status ExplainEnd(DomainWatch::Fate fate) override;
+  absl::StatusOr<UniqueFd> ConnectShells(Deadline deadline, std::stop_token stop) override;
   // What of the limits a command met since the last look; empty when none.
   std::string TakeCause() override;
   // By its first process, else by libvirt.
@@ -73,6 +74,8 @@ class ContainerEnvironment : public DomainEnvironment {
   int inputs_ = 0;
 
   Mutex mutex_;
+  // Taken by the first shell.
+  UniqueFd shell_socket_ RW_GUARDED_BY(mutex_);
   // Shared with a Kill that comes while the build's thread lets go of it.
   std::shared_ptr<UniqueFd> first_process_ RW_GUARDED_BY(mutex_);
   pid_t first_pid_ RW_GUARDED_BY(mutex_) = 0;

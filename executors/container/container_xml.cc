@@ -43,23 +43,24 @@ const std::vector<std::string>& ContainerCapabilities() {
 }
 
 std::string ContainerXml(const ContainerDomain& domain) {
-  return absl::StrCat(
-      "<domain type='lxc'>\n  <name>", EscapeXml(domain.name), "</name>\n  <memory unit='KiB'>",
-      domain.memory_bytes / kKiB, "</memory>\n  <vcpu>", domain.vcpus, "</vcpu>\n  <cputune>\n    <period>",
-      kPeriod, "</period>\n    <quota>", int64_t{kPeriod} * domain.vcpus,
-      "</quota>\n  </cputune>\n  <os>\n    <type arch='", EscapeXml(domain.architecture),
-      "'>exe</type>\n    <init>", kGuestFolder,
-      "/rootwright-guest</init>\n    <initarg>--fd</initarg>\n    <initarg>3</initarg>\n  </os>\n  <idmap>\n",
-      IdMapXml("uid", domain.ids), IdMapXml("gid", domain.ids), "  </idmap>\n  <features>\n    <privnet/>\n",
-      CapabilitiesXml(),
-      // One that ends by itself, in any way, is gone: nothing is ever restarted.
-      "  </features>\n  <clock offset='utc'/>\n  <on_poweroff>destroy</on_poweroff>\n"
-      "  <on_reboot>destroy</on_reboot>\n  <on_crash>destroy</on_crash>\n  <devices>\n",
-      FolderXml(domain.root, "/", ""), MemoryFolderXml("/run", domain.memory_bytes / kMemoryFolders),
-      FolderXml(domain.guest_folder, kGuestFolder, "      <readonly/>\n"),
-      MemoryFolderXml("/dev/shm", domain.memory_bytes / kMemoryFolders),
-      // libvirt wants one; nobody reads it.
-      "    <console type='pty'/>\n  </devices>\n</domain>\n");
+  return absl::StrCat("<domain type='lxc'>\n  <name>", EscapeXml(domain.name),
+                      "</name>\n  <memory unit='KiB'>", domain.memory_bytes / kKiB, "</memory>\n  <vcpu>",
+                      domain.vcpus, "</vcpu>\n  <cputune>\n    <period>", kPeriod, "</period>\n    <quota>",
+                      int64_t{kPeriod} * domain.vcpus, "</quota>\n  </cputune>\n  <os>\n    <type arch='",
+                      EscapeXml(domain.architecture), "'>exe</type>\n    <init>", kGuestFolder,
+                      "/rootwright-guest</init>\n    <initarg>--fds</initarg>\n    <initarg>3</initarg>\n    "
+                      "<initarg>4</initarg>\n  </os>\n  <idmap>\n",
+                      IdMapXml("uid", domain.ids), IdMapXml("gid", domain.ids),
+                      "  </idmap>\n  <features>\n    <privnet/>\n", CapabilitiesXml(),
+                      // One that ends by itself, in any way, is gone: nothing is ever restarted.
+                      "  </features>\n  <clock offset='utc'/>\n  <on_poweroff>destroy</on_poweroff>\n"
+                      "  <on_reboot>destroy</on_reboot>\n  <on_crash>destroy</on_crash>\n  <devices>\n",
+                      FolderXml(domain.root, "/", ""),
+                      MemoryFolderXml("/run", domain.memory_bytes / kMemoryFolders),
+                      FolderXml(domain.guest_folder, kGuestFolder, "      <readonly/>\n"),
+                      MemoryFolderXml("/dev/shm", domain.memory_bytes / kMemoryFolders),
+                      // libvirt wants one; nobody reads it.
+                      "    <console type='pty'/>\n  </devices>\n</domain>\n");
 }
 
 }  // namespace rootwright

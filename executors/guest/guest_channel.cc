@@ -25,16 +25,6 @@ constexpr absl::Duration kConnectInterval = absl::Milliseconds(10);
 // Unsent bytes of a file below which more is queued.
 constexpr size_t kRefill = 256 * 1024;
 
-absl::StatusOr<UniqueFd> ConnectOnce(const sockaddr_un& address, const std::string& path) {
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return ErrnoStatus(errno, "make a socket for the guest", path);
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  if (errno == ENOENT || errno == ECONNREFUSED || errno == EAGAIN) {
-    return absl::UnavailableError(absl::StrCat("connect to the guest: ", path, ": ", std::strerror(errno)));
-  }
-  return ErrnoStatus(errno, "connect to the guest", path);
-}
-
 absl::Status DescribeFailure(absl::Status status, absl::string_view what, absl::string_view object) {
   return Annotate(status, absl::StrCat(what, ": ", object));
 }
@@ -55,6 +45,24 @@ absl::Status Ask(GuestWire& wire, const Message& message, Deadline deadline, std
 
 }  // namespace
 
+absl::StatusOr<UniqueFd> ConnectGuestSocket(const std::filesystem::path& at) {
+  const std::string path = at.string();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "connect to the guest: ", path, ": the path is longer than ", sizeof address.sun_path - 1, " bytes"));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return ErrnoStatus(errno, "make a socket for the guest", path);
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  if (errno == ENOENT || errno == ECONNREFUSED || errno == EAGAIN) {
+    return absl::UnavailableError(absl::StrCat("connect to the guest: ", path, ": ", std::strerror(errno)));
+  }
+  return ErrnoStatus(errno, "connect to the guest", path);
+}
+
 GuestChannel::GuestChannel(std::unique_ptr<GuestWire> wire) : wire_(std::move(wire)) {}
 GuestChannel::~GuestChannel() = default;
 
@@ -68,21 +76,13 @@ absl::StatusOr<std::unique_ptr<GuestChannel>> GuestChannel::Adopt(UniqueFd socke
 
 absl::StatusOr<std::unique_ptr<GuestChannel>> GuestChannel::Connect(const std::filesystem::path& socket,
                                                                     Deadline deadline, std::stop_token stop) {
-  const std::string path = socket.string();
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "connect to the guest: ", path, ": the path is longer than ", sizeof address.sun_path - 1, " bytes"));
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
   for (;;) {
-    absl::StatusOr<UniqueFd> fd = ConnectOnce(address, path);
+    absl::StatusOr<UniqueFd> fd = ConnectGuestSocket(socket);
     absl::Status status = fd.status();
     if (status.ok()) {
       auto channel = Adopt(*std::move(fd), deadline, stop);
       if (channel.ok()) return channel;
-      status = DescribeFailure(channel.status(), "reach the guest", path);
+      status = DescribeFailure(channel.status(), "reach the guest", socket.string());
     }
     // Nobody there yet, or somebody who hung up: a machine that starts does both.
     if (!absl::IsUnavailable(status)) return status;

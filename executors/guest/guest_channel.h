@@ -31,6 +31,9 @@ struct GuestMount {
   std::string options;
 };
 
+// Connects to what listens at `socket`; Unavailable when nothing does.
+absl::StatusOr<UniqueFd> ConnectGuestSocket(const std::filesystem::path& socket);
+
 // The host's end of the conversation with rootwright-guest: a connected unix socket, which
 // libvirt's virtio-serial channel or the guest program itself offers.
 //

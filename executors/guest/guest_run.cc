@@ -29,31 +29,6 @@ std::string Printable(std::string_view text) {
   return clean;
 }
 
-absl::Status GuestError(const guest::Error& error) {
-  absl::StatusCode code =
-      error.code > 0 ? ErrnoStatus(error.code, "", "").code() : absl::StatusCode::kInternal;
-  // These four say something about call and channel, which is not the guest's to say.
-  if (code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded ||
-      code == absl::StatusCode::kCancelled || code == absl::StatusCode::kDataLoss) {
-    code = absl::StatusCode::kInternal;
-  }
-  return absl::Status(code, Printable(error.text));
-}
-
-CommandResult ResultOf(const guest::Exited& exited) {
-  CommandResult result;
-  result.exit_code = exited.exit_code;
-  result.signal = exited.signal;
-  result.wall = absl::Nanoseconds(std::max<int64_t>(exited.wall_ns, 0));
-  result.cpu = absl::Nanoseconds(std::max<int64_t>(exited.cpu_ns, 0));
-  result.peak_memory_bytes = std::max<int64_t>(exited.max_rss_bytes, 0);
-  return result;
-}
-
-bool IsEnding(const guest::Exited& exited) {
-  return exited.exit_code >= 0 && exited.exit_code <= 255 && exited.signal >= 0 && exited.signal <= 127;
-}
-
 // Decodes into `message`; false when it is malformed. `kind` becomes stale when it is for an
 // earlier request.
 template <typename Message>
@@ -90,8 +65,9 @@ bool ReadInto(const guest::Frame& frame, uint32_t request, GuestReply& reply) {
     case guest::MessageType::kExited: {
       guest::Exited exited;
       if (!Read(frame, request, Kind::kExited, reply, exited)) return false;
-      reply.result = ResultOf(exited);
-      return IsEnding(exited);
+      const std::optional<CommandResult> result = ResultOf(exited);
+      if (result) reply.result = *result;
+      return result.has_value();
     }
     case guest::MessageType::kFileData: {
       guest::FileData data;
@@ -115,6 +91,29 @@ bool ReadInto(const guest::Frame& frame, uint32_t request, GuestReply& reply) {
 }
 
 }  // namespace
+
+absl::Status GuestError(const guest::Error& error) {
+  absl::StatusCode code =
+      error.code > 0 ? ErrnoStatus(error.code, "", "").code() : absl::StatusCode::kInternal;
+  // These four say something about call and channel, which is not the guest's to say.
+  if (code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded ||
+      code == absl::StatusCode::kCancelled || code == absl::StatusCode::kDataLoss) {
+    code = absl::StatusCode::kInternal;
+  }
+  return absl::Status(code, Printable(error.text));
+}
+
+std::optional<CommandResult> ResultOf(const guest::Exited& exited) {
+  if (exited.exit_code < 0 || exited.exit_code > 255 || exited.signal < 0 || exited.signal > 127)
+    return std::nullopt;
+  CommandResult result;
+  result.exit_code = exited.exit_code;
+  result.signal = exited.signal;
+  result.wall = absl::Nanoseconds(std::max<int64_t>(exited.wall_ns, 0));
+  result.cpu = absl::Nanoseconds(std::max<int64_t>(exited.cpu_ns, 0));
+  result.peak_memory_bytes = std::max<int64_t>(exited.max_rss_bytes, 0);
+  return result;
+}
 
 absl::StatusOr<GuestReply> ReadReply(GuestWire& wire, const guest::Frame& frame, uint32_t request) {
   GuestReply reply;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 
 #include "absl/status/status.h"
@@ -25,6 +26,11 @@ struct GuestReply {
   // kError: the guest's words, made printable, with the code of its errno.
   absl::Status error;
 };
+
+// The guest's words, made printable, with the code of its errno.
+absl::Status GuestError(const guest::Error& error);
+// Absent when it is no way in which a command can end.
+std::optional<CommandResult> ResultOf(const guest::Exited& exited);
 
 // DataLoss, and the wire is ended, when it is not a message that a guest may send.
 absl::StatusOr<GuestReply> ReadReply(GuestWire& wire, const guest::Frame& frame, uint32_t request);

@@ -35,6 +35,12 @@ class GuestWire {
     if (guest::AppendMessage(out_, message)) return absl::OkStatus();
     return absl::InvalidArgumentError("message to the guest: larger than 256 KiB");
   }
+  // A message made by guest::AppendMessage.
+  absl::Status SendFrame(const std::string& frame) {
+    RW_RETURN_IF_ERROR(Check());
+    out_ += frame;
+    return absl::OkStatus();
+  }
   size_t unsent() const { return out_.size() - sent_; }
 
   // Sends what is queued and waits for the next frame, which is good until the next call.

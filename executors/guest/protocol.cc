@@ -89,6 +89,10 @@ void Visit(V& visit, M& m) {
     all(m.token);
   else if constexpr (std::is_same_v<T, Exec>)
     all(m.request, m.window, m.input_bytes, m.root, m.working_directory, m.argv, m.variables);
+  else if constexpr (std::is_same_v<T, Shell>)
+    all(m.request, m.window, m.terminal, m.rows, m.columns, m.root, m.working_directory, m.argv, m.variables);
+  else if constexpr (std::is_same_v<T, Resize>)
+    all(m.request, m.rows, m.columns);
   else if constexpr (std::is_same_v<T, Input> || std::is_same_v<T, FileData>)
     all(m.request, m.data);
   else if constexpr (std::is_same_v<T, Output>)
@@ -161,6 +165,8 @@ RW_MESSAGE(Sync);
 RW_MESSAGE(Shutdown);
 RW_MESSAGE(Done);
 RW_MESSAGE(Error);
+RW_MESSAGE(Shell);
+RW_MESSAGE(Resize);
 #undef RW_MESSAGE
 
 }  // namespace rootwright::guest

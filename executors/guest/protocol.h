@@ -16,9 +16,11 @@
 // commands are killed.
 namespace rootwright::guest {
 
-constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kProtocolVersion = 2;
 // What a command reads from standard input in all.
 constexpr uint32_t kMaxInput = 1024 * 1024;
+// What is on its way to a shell and not read by it: the host waits for Credit beyond that.
+constexpr uint32_t kShellInputWindow = 256 * 1024;
 // Bytes in one Output, Input, PutFile or FileData.
 constexpr size_t kMaxChunk = 64 * 1024;
 
@@ -42,6 +44,8 @@ enum class MessageType : uint16_t {
   kShutdown,
   kDone,
   kError,
+  kShell,
+  kResize,
 };
 
 // Both ways, first. The guest repeats the host's nonce, which tells it from stale bytes.
@@ -78,6 +82,32 @@ struct Exec {
   std::vector<std::string_view> variables;
 };
 
+// Runs a program for a person, beside what Exec runs: as Exec, but that Input comes as it is typed, within
+// kShellInputWindow, until an empty one says that this is all. The guest gives Credit for what the program
+// has taken. Its processes are its own: those of other commands are not theirs to reap.
+struct Shell {
+  static constexpr MessageType kType = MessageType::kShell;
+  uint32_t request = 0;
+  uint32_t window = 0;
+  // 1: on a terminal, whose output is all stdout and which knows no end of input; 0: on pipes.
+  uint8_t terminal = 0;
+  uint16_t rows = 0;
+  uint16_t columns = 0;
+  std::string_view root;
+  std::string_view working_directory;
+  std::vector<std::string_view> argv;
+  // "NAME=value".
+  std::vector<std::string_view> variables;
+};
+
+// The terminal of a shell is of another size now.
+struct Resize {
+  static constexpr MessageType kType = MessageType::kResize;
+  uint32_t request = 0;
+  uint16_t rows = 0;
+  uint16_t columns = 0;
+};
+
 struct Input {
   static constexpr MessageType kType = MessageType::kInput;
   uint32_t request = 0;
@@ -92,7 +122,7 @@ struct Output {
   std::string_view data;
 };
 
-// The host has dealt with that many bytes of Output.
+// The host has dealt with that many bytes of Output, or, from the guest, a shell with that many of Input.
 struct Credit {
   static constexpr MessageType kType = MessageType::kCredit;
   uint32_t request = 0;

@@ -36,6 +36,55 @@ void DomainEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
   std::swap(channel_, channel);
 }
 
+void DomainEnvironment::SetTree(const std::string& root) {
+  MutexLock lock(mutex_);
+  tree_ = root;
+}
+
+absl::StatusOr<std::shared_ptr<GuestShells>> DomainEnvironment::Shells(Deadline deadline,
+                                                                       std::stop_token stop) {
+  RW_RETURN_IF_ERROR(Channel().status());
+  MutexLock making(shells_mutex_);
+  {
+    MutexLock lock(mutex_);
+    if (shells_ != nullptr) return shells_;
+  }
+  const EitherStop either(stop, watch_.ended());
+  RW_ASSIGN_OR_RETURN(UniqueFd socket, ConnectShells(deadline, either.token()));
+  RW_ASSIGN_OR_RETURN(std::shared_ptr<GuestShells> shells,
+                      GuestShells::Start(std::move(socket), deadline, either.token()));
+  MutexLock lock(mutex_);
+  // An End or a Kill that came meanwhile found none to close.
+  if (channel_ == nullptr || watch_.fate() != DomainWatch::Fate::kAlive)
+    return absl::UnavailableError(absl::StrCat(name_, ": the ", kind_.noun, " has ended"));
+  return shells_ = std::move(shells);
+}
+
+absl::StatusOr<std::unique_ptr<Shell>> DomainEnvironment::OpenShell(const ShellCommand& command,
+                                                                    Deadline deadline, std::stop_token stop) {
+  const auto shells = Shells(deadline, std::move(stop));
+  if (!shells.ok()) return Annotate(shells.status(), "open a shell");
+  std::string root = "/";
+  if (command.root == ShellCommand::Root::kBuild) {
+    MutexLock lock(mutex_);
+    root = tree_;
+  }
+  ShellCommand told = command;
+  // For a program in the environment's own root that wants to find the build's.
+  MutexLock lock(mutex_);
+  told.variables.try_emplace("ROOTWRIGHT_ROOT", command.root == ShellCommand::Root::kBuild ? "/" : tree_);
+  return (*shells)->Open(told, root);
+}
+
+void DomainEnvironment::CloseShells() {
+  std::shared_ptr<GuestShells> shells;
+  {
+    MutexLock lock(mutex_);
+    shells = shells_;
+  }
+  if (shells != nullptr) shells->Close(absl::StrCat("shell: the ", kind_.noun, " of the build has ended"));
+}
+
 absl::StatusOr<std::shared_ptr<GuestChannel>> DomainEnvironment::Channel() {
   MutexLock lock(mutex_);
   if (channel_ != nullptr) return channel_;
@@ -109,6 +158,7 @@ absl::Status DomainEnvironment::End(absl::Duration grace) {
     channel = std::move(channel_);
     channel_ = nullptr;
   }
+  CloseShells();
   const Deadline deadline = Deadline::In(grace);
   const bool orderly = started && channel != nullptr && grace > absl::ZeroDuration() &&
                        watch_.fate() == DomainWatch::Fate::kAlive &&
@@ -139,6 +189,7 @@ void DomainEnvironment::Kill() {
     channel = channel_;
   }
   if (channel != nullptr) channel->Close();
+  CloseShells();
   if (const absl::Status destroyed = Destroy(); !destroyed.ok())
     spdlog::warn("kill: {}", std::string(destroyed.message()));
 }

@@ -13,8 +13,10 @@
 #include "base/mutex.h"
 #include "executors/environment.h"
 #include "executors/guest/guest_channel.h"
+#include "executors/guest/guest_shells.h"
 #include "executors/libvirt/domain_watch.h"
 #include "executors/libvirt/libvirt_connection.h"
+#include "executors/shell.h"
 
 namespace rootwright {
 
@@ -28,6 +30,8 @@ class DomainEnvironment : public Environment {
                        std::stop_token stop) override;
   absl::Status GetFile(absl::string_view path, int64_t max_bytes, const FileSink& sink, Deadline deadline,
                        std::stop_token stop) override;
+  absl::StatusOr<std::unique_ptr<Shell>> OpenShell(const ShellCommand& command, Deadline deadline,
+                                                   std::stop_token stop) override;
   std::map<std::string, std::string> Tools() override;
   absl::StatusOr<absl::Duration> CpuTime() override;
   absl::Status End(absl::Duration grace) override;
@@ -48,6 +52,8 @@ class DomainEnvironment : public Environment {
   virtual absl::Status ExplainEnd(DomainWatch::Fate fate) = 0;
   // What makes the error of a domain that lives clearer; ends the message.
   virtual std::string Evidence() { return ""; }
+  // The connection for shells, asked for when the first one is wanted, and again after it was lost.
+  virtual absl::StatusOr<UniqueFd> ConnectShells(Deadline deadline, std::stop_token stop) = 0;
   // For CommandResult::cause, after each command.
   virtual std::string TakeCause() { return ""; }
   // By force; done when nothing of it runs. From any thread.
@@ -59,6 +65,8 @@ class DomainEnvironment : public Environment {
   // started.
   absl::Status BeginStart();
   void SetChannel(std::shared_ptr<GuestChannel> channel);
+  // Where the imported tree is from now on.
+  void SetTree(const std::string& root);
   // The channel, or why there is none.
   absl::StatusOr<std::shared_ptr<GuestChannel>> Channel();
   // What a failed call of the channel means: the domain's fate goes before the channel's words.
@@ -73,6 +81,9 @@ class DomainEnvironment : public Environment {
   DomainWatch& watch() { return watch_; }
 
  private:
+  absl::StatusOr<std::shared_ptr<GuestShells>> Shells(Deadline deadline, std::stop_token stop);
+  void CloseShells();
+
   const std::string name_;
   const Kind kind_;
   const std::shared_ptr<LibvirtConnection> connection_;
@@ -83,6 +94,10 @@ class DomainEnvironment : public Environment {
   Phase phase_ RW_GUARDED_BY(mutex_) = Phase::kMade;
   // Shared with a Kill that comes while the build's thread lets go of it.
   std::shared_ptr<GuestChannel> channel_ RW_GUARDED_BY(mutex_);
+  std::string tree_ RW_GUARDED_BY(mutex_) = "/";
+  std::shared_ptr<GuestShells> shells_ RW_GUARDED_BY(mutex_);
+  // Held while the connection for shells is made.
+  Mutex shells_mutex_;
 };
 
 }  // namespace rootwright

@@ -302,12 +302,14 @@ absl::Status LibvirtConnection::CreateDomain(const std::string& name, const std:
 }
 
 absl::Status LibvirtConnection::CreateContainer(const std::string& name, const std::string& xml,
-                                                UniqueFd descriptor) {
+                                                std::vector<UniqueFd> descriptors) {
   // Of the call: it may outlive this one.
-  const auto held = std::make_shared<UniqueFd>(std::move(descriptor));
+  const auto held = std::make_shared<std::vector<UniqueFd>>(std::move(descriptors));
   return StartDomain(name, [xml, held](virConnect* link) {
-    int files[] = {held->get()};
-    return virDomainCreateXMLWithFiles(link, xml.c_str(), 1, files, VIR_DOMAIN_NONE);
+    std::vector<int> files;
+    for (const UniqueFd& descriptor : *held) files.push_back(descriptor.get());
+    return virDomainCreateXMLWithFiles(link, xml.c_str(), static_cast<unsigned>(files.size()), files.data(),
+                                       VIR_DOMAIN_NONE);
   });
 }
 

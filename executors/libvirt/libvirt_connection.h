@@ -84,7 +84,8 @@ class LibvirtConnection {
   // Starts a transient domain.
   absl::Status CreateDomain(const std::string& name, const std::string& xml);
   // The same for a container, whose first process inherits `descriptor` as number 3.
-  absl::Status CreateContainer(const std::string& name, const std::string& xml, UniqueFd descriptor);
+  absl::Status CreateContainer(const std::string& name, const std::string& xml,
+                               std::vector<UniqueFd> descriptors);
   // libvirt's number for it while it runs; of a container, the process that holds it.
   absl::StatusOr<int> DomainId(const std::string& name);
   // Ends it by force. NotFound when it is gone already.

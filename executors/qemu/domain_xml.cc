@@ -98,12 +98,14 @@ std::string DevicesXml(const DomainSpec& spec, const Board& board) {
   int index = 0;
   for (const DomainDisk& disk : spec.disks) absl::StrAppend(&xml, DiskXml(disk, index++));
   absl::StrAppend(&xml, "    <controller type='usb' model='none'/>\n",
-                  "    <controller type='virtio-serial' index='0' ports='2'>\n", RootBusAddress(kSerialSlot),
+                  "    <controller type='virtio-serial' index='0' ports='3'>\n", RootBusAddress(kSerialSlot),
                   "    </controller>\n", "    <serial type='file'>\n      <source path='",
                   Path(spec.console_file), "'/>\n      <target type='", board.serial_target,
                   "' port='0'/>\n    </serial>\n",
                   "    <channel type='unix'>\n      <source mode='bind' path='", Path(spec.guest_socket),
                   "'/>\n      <target type='virtio' name='", kGuestPort, "'/>\n    </channel>\n",
+                  "    <channel type='unix'>\n      <source mode='bind' path='", Path(spec.shell_socket),
+                  "'/>\n      <target type='virtio' name='", kShellPort, "'/>\n    </channel>\n",
                   "    <rng model='virtio'>\n      <backend model='random'>/dev/urandom</backend>\n",
                   RootBusAddress(kRandomSlot), "    </rng>\n", "    <memballoon model='none'/>\n");
   // Only q35 would get a screen by default.

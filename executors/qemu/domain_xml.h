@@ -21,6 +21,8 @@ inline std::string InputDisk(int index) { return "input" + std::to_string(index)
 
 // Names the virtio-serial port that rootwright-guest answers on.
 inline constexpr absl::string_view kGuestPort = "rootwright.0";
+// The same for shells.
+inline constexpr absl::string_view kShellPort = "rootwright.1";
 
 // A socket's path holds at most this many bytes (sun_path with its final zero is 108).
 inline constexpr size_t kMaxSocketPath = 107;
@@ -58,6 +60,7 @@ struct DomainSpec {
   std::filesystem::path console_file;
   // Where libvirt makes the host end of the guest port; at most kMaxSocketPath bytes.
   std::filesystem::path guest_socket;
+  std::filesystem::path shell_socket;
 };
 
 // libvirt's XML for it. Pure: text in, text out; everything that comes from outside is escaped.

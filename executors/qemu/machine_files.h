@@ -22,11 +22,12 @@ namespace rootwright {
 //   out.raw          sparse; receives the tar of what changed
 //   console.log      what the machine's serial port says
 //   guest.sock       the host end of the guest port
+//   shell.sock       the same for shells
 class MachineFiles {
  public:
   explicit MachineFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  // Makes them, but for the last two, which libvirt makes. ResourceExhausted, with figures,
+  // Makes them, but for the last three, which libvirt makes. ResourceExhausted, with figures,
   // when the host has no room; FailedPrecondition when the folder's path is too long for a
   // socket or a folder above it keeps QEMU's user out.
   absl::Status Make(const EnvironmentSpec& spec, const MachineImage& image, Deadline deadline);
@@ -45,6 +46,7 @@ class MachineFiles {
   std::filesystem::path out_disk() const { return folder_ / "out.raw"; }
   std::filesystem::path console() const { return folder_ / "console.log"; }
   std::filesystem::path socket() const { return folder_ / "guest.sock"; }
+  std::filesystem::path shell_socket() const { return folder_ / "shell.sock"; }
 
  private:
   const std::filesystem::path folder_;

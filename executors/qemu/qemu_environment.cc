@@ -91,6 +91,7 @@ DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings,
         {InputDisk(i), DiskFormat::kRaw, files.input_disk(i), std::nullopt, DiskFormat::kRaw});
   domain.console_file = files.console();
   domain.guest_socket = files.socket();
+  domain.shell_socket = files.shell_socket();
   return domain;
 }
 
@@ -172,6 +173,7 @@ absl::StatusOr<std::string> QemuEnvironment::ImportTree(const std::filesystem::p
       MakeExt4(tree, files_.tree_disk(), disk_bytes_, kTreeDisk, deadline, either.token());
   RW_RETURN_IF_ERROR(Explain(WithFault(made, Fault::kHost), stop));
   RW_RETURN_IF_ERROR(Explain(MountTree(*channel, deadline, either.token()), stop));
+  SetTree(kTarget);
   return std::string(kTarget);
 }
 
@@ -231,6 +233,10 @@ absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive
   if (!size.ok())
     return Annotate(Explain(size.status(), stop), absl::StrCat("export changes of ", domain_.name));
   return CopyChangeArchive(files_.out_disk(), *size, archive, deadline, stop);
+}
+
+absl::StatusOr<UniqueFd> QemuEnvironment::ConnectShells(Deadline, std::stop_token) {
+  return ConnectGuestSocket(files_.shell_socket());
 }
 
 std::string QemuEnvironment::Describe() const {

@@ -47,6 +47,7 @@ class QemuEnvironment : public DomainEnvironment {
   // The console knows it also when the event was missed while libvirt was away.
   absl::Status ExplainEnd(DomainWatch::Fate fate) override;
   std::string Evidence() override;
+  absl::StatusOr<UniqueFd> ConnectShells(Deadline deadline, std::stop_token stop) override;
   // By libvirt, else by the process itself.
   absl::Status Destroy() override;
   absl::Status ConnectGuest(Deadline deadline, std::stop_token stop);

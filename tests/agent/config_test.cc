@@ -49,6 +49,7 @@ TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
   EXPECT_EQ(example->apt_keyring, empty->apt_keyring);
   EXPECT_EQ(example->shutdown_grace, empty->shutdown_grace);
   EXPECT_EQ(example->libvirt_grace, empty->libvirt_grace);
+  EXPECT_EQ(example->maximum_keep_failed, empty->maximum_keep_failed);
 }
 
 TEST(AgentConfig, OneLimitReplacesOneDefault) {

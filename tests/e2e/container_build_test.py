@@ -37,7 +37,7 @@ class ContainerBuild(unittest.TestCase):
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn(f"{platform.machine()}\n", done.stdout)
-        self.assertIn("rootwright-guest --fd 3", done.stdout)
+        self.assertIn("rootwright-guest --fds 3 4", done.stdout)
         self.assertEqual([path.read_text() for path in out.rglob("result.txt")], ["made\n"])
         self.assertEqual((self.farm.containers(), self.farm.mounts()), ([], []))
 

@@ -43,6 +43,8 @@ void TryAll(std::string_view payload) {
   TryDecode<Shutdown>(payload);
   TryDecode<Done>(payload);
   TryDecode<Error>(payload);
+  TryDecode<Shell>(payload);
+  TryDecode<Resize>(payload);
 }
 
 void ParseStream(std::string_view bytes, size_t step) {

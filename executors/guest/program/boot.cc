@@ -24,6 +24,7 @@ namespace rootwright::guest {
 namespace {
 
 constexpr char kPortName[] = "rootwright.0";
+constexpr char kShellPortName[] = "rootwright.1";
 constexpr char kNewRoot[] = "/newroot";
 // A busy host can make an emulated machine very slow.
 constexpr int64_t kDeviceNanos = 60'000'000'000;
@@ -164,7 +165,7 @@ void PrepareForPrograms() {
   setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 }
 
-std::string FindPort() {
+std::string FindPort(const char* wanted) {
   std::string device;
   DIR* const folder = opendir("/sys/class/virtio-ports");
   if (folder == nullptr) return device;
@@ -172,7 +173,7 @@ std::string FindPort() {
     const std::string port = entry->d_name;
     if (port[0] == '.') continue;
     const std::string name = ReadAll(("/sys/class/virtio-ports/" + port + "/name").c_str());
-    if (name == std::string(kPortName) + "\n") device = "/dev/" + port;
+    if (name == std::string(wanted) + "\n") device = "/dev/" + port;
   }
   closedir(folder);
   return device;
@@ -186,6 +187,8 @@ void PowerOff() {
   // Not reached but where the kernel cannot power off: a first process must not end.
   for (;;) pause();
 }
+
+std::string ShellPort() { return FindPort(kShellPortName); }
 
 std::string CommandCgroup() {
   constexpr char kFolder[] = "/sys/fs/cgroup/rootwright";
@@ -209,7 +212,7 @@ std::string Boot() {
   PrepareForPrograms();
   const int64_t until = Now() + kDeviceNanos;
   for (;;) {
-    const std::string port = FindPort();
+    const std::string port = FindPort(kPortName);
     if (!port.empty() && access(port.c_str(), F_OK) == 0) return port;
     if (Now() > until) Fail("no virtio-serial port", kPortName);
     Pause();

@@ -10,6 +10,9 @@ namespace rootwright::guest {
 // machine is powered off.
 std::string Boot();
 
+// The device of the port for shells; empty when the machine has none.
+std::string ShellPort();
+
 // The cgroup2 folder for commands, made by Boot; empty when the kernel has none.
 std::string CommandCgroup();
 

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "executors/guest/program/console.h"
 
@@ -60,11 +61,49 @@ void OfferToBeKilledFirst() {
   close(fd);
 }
 
-[[noreturn]] void RunChild(const Plan& plan, ProcessSet& processes, int in, int out, int err) {
+// The descriptors that a program starts with.
+struct Stdio {
+  int in = -1;
+  int out = -1;
+  int err = -1;
+};
+
+// A shell's processes stay apart from those of other commands: its main process, of our making, takes over
+// the orphans of the program, which is its child, and ends as that does.
+void StayAsKeeper() {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const pid_t program = fork();
+  if (program == 0) return;
+  // KILL ends it, and with it the program; what else is for the program is not for it.
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) signal(number, SIG_IGN);
+  for (int fd = 0; fd < 1024; ++fd) close(fd);
+  for (int status = 0; program > 0;) {
+    const pid_t ended = waitpid(-1, &status, 0);
+    if (ended < 0 && errno == EINTR) continue;
+    if (ended != program && ended > 0) continue;
+    if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    signal(WTERMSIG(status), SIG_DFL);
+    kill(getpid(), WTERMSIG(status));
+    _exit(128 + WTERMSIG(status));
+  }
+  _exit(127);
+}
+
+enum class Keep { kNothing, kOrphans };
+
+[[noreturn]] void RunChild(const Plan& plan, ProcessSet& processes, const Stdio& stdio, Keep keep,
+                           bool terminal) {
   processes.Join();
   OfferToBeKilledFirst();
+  if (keep == Keep::kOrphans) StayAsKeeper();
   setsid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const auto [in, out, err] = stdio;
+  if (terminal) ioctl(in, TIOCSCTTY, 0);
   // Ours block or ignore these; a program starts with defaults.
   sigset_t none;
   sigemptyset(&none);
@@ -93,10 +132,29 @@ Problem CheckExec(const Exec& exec) {
     }
   }
   const std::string root(exec.root);
-  struct stat there {};
+  struct stat there = {};
   if (stat(root.c_str(), &there) != 0) return Problem::Of(errno, "start a command: its root", root);
   if (!S_ISDIR(there.st_mode)) return Problem::Of(ENOTDIR, "start a command: its root", root);
   return {};
+}
+
+// A terminal of the root that the program is to live in, so that it finds its name there.
+bool OpenTerminal(const std::string& root, const Shell& size, int& master, int& slave) {
+  for (const std::string& path : {root + "/dev/pts/ptmx", root + "/dev/ptmx", std::string("/dev/ptmx")}) {
+    master = open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (master < 0) continue;
+    int unlock = 0;
+    if (ioctl(master, TIOCSPTLCK, &unlock) == 0) {
+      slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+      if (slave >= 0) break;
+    }
+    close(master);
+    master = -1;
+  }
+  if (master < 0) return false;
+  const winsize window = {size.rows, size.columns, 0, 0};
+  ioctl(master, TIOCSWINSZ, &window);
+  return true;
 }
 
 struct Ends {
@@ -123,11 +181,14 @@ int64_t Nanos(const timeval& time) {
 
 }  // namespace
 
-Command::Command(const Exec& exec, ProcessHome& home)
-    : request_(exec.request),
-      processes_(home, exec.request),
+Command::Command(const Exec& exec, ProcessHome& home, Kind kind)
+    : kind_(kind),
+      request_(exec.request),
+      processes_(home, exec.request,
+                 kind == Kind::kShell ? ProcessSet::Orphans::kKeptByMain : ProcessSet::Orphans::kOurs),
       credit_(exec.window),
-      input_missing_(exec.input_bytes) {}
+      input_missing_(exec.input_bytes),
+      input_goes_on_(kind == Kind::kShell) {}
 
 Command::~Command() {
   CloseInput();
@@ -137,22 +198,55 @@ Command::~Command() {
 }
 
 std::unique_ptr<Command> Command::Start(const Exec& exec, ProcessHome& home, Problem& problem) {
+  return Start(exec, home, Kind::kCommand, nullptr, problem);
+}
+
+std::unique_ptr<Command> Command::Start(const Shell& shell, ProcessHome& home, Problem& problem) {
+  Exec exec;
+  exec.request = shell.request;
+  exec.window = shell.window;
+  exec.root = shell.root;
+  exec.working_directory = shell.working_directory;
+  exec.argv = shell.argv;
+  exec.variables = shell.variables;
+  return Start(exec, home, Kind::kShell, shell.terminal != 0 ? &shell : nullptr, problem);
+}
+
+std::unique_ptr<Command> Command::Start(const Exec& exec, ProcessHome& home, Kind kind, const Shell* terminal,
+                                        Problem& problem) {
   problem = CheckExec(exec);
   if (problem) return nullptr;
   Ends in;
   Ends out;
   Ends err;
-  if (exec.input_bytes == 0) in.read = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if ((exec.input_bytes == 0 ? in.read < 0 : !in.Open()) || !out.Open() || !err.Open()) {
-    problem = Problem::Of(errno, "start a command: its pipes", exec.argv[0]);
+  bool opened = false;
+  if (terminal != nullptr) {
+    // Each end twice, so that every stream has a descriptor of its own.
+    opened = OpenTerminal(std::string(exec.root), *terminal, out.read, in.read) &&
+             (in.write = fcntl(out.read, F_DUPFD_CLOEXEC, 0)) >= 0 &&
+             (out.write = fcntl(in.read, F_DUPFD_CLOEXEC, 0)) >= 0 &&
+             (err.write = fcntl(in.read, F_DUPFD_CLOEXEC, 0)) >= 0;
+  } else {
+    const bool no_input = kind == Kind::kCommand && exec.input_bytes == 0;
+    if (no_input) in.read = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    opened = (no_input ? in.read >= 0 : in.Open()) && out.Open() && err.Open();
+  }
+  if (!opened) {
+    problem = Problem::Of(
+        errno, terminal != nullptr ? "start a command: its terminal" : "start a command: its pipes",
+        exec.argv[0]);
     for (const Ends* ends : {&in, &out, &err}) ends->Close();
     return nullptr;
   }
-  std::unique_ptr<Command> command(new Command(exec, home));
+  std::unique_ptr<Command> command(new Command(exec, home, kind));
+  command->has_terminal_ = terminal != nullptr;
   const Plan plan = MakePlan(exec);
   command->started_ = Now();
   const pid_t pid = fork();
-  if (pid == 0) RunChild(plan, command->processes_, in.read, out.write, err.write);
+  if (pid == 0) {
+    RunChild(plan, command->processes_, {in.read, out.write, err.write},
+             kind == Kind::kShell ? Keep::kOrphans : Keep::kNothing, terminal != nullptr);
+  }
   const int fork_error = errno;
   close(in.read);
   close(out.write);
@@ -173,12 +267,34 @@ std::unique_ptr<Command> Command::Start(const Exec& exec, ProcessHome& home, Pro
 }
 
 bool Command::AddInput(std::string_view data) {
-  if (data.size() > input_missing_) return false;
-  input_missing_ -= static_cast<uint32_t>(data.size());
-  if (input_fd_ < 0) return true;  // it closed its standard input: nobody wants the rest
+  if (kind_ == Kind::kShell) {
+    if (!input_goes_on_ || data.size() > kShellInputWindow - (input_.size() - input_written_)) return false;
+    if (data.empty()) input_goes_on_ = false;
+    input_.erase(0, std::exchange(input_written_, 0));
+  } else {
+    if (data.size() > input_missing_) return false;
+    input_missing_ -= static_cast<uint32_t>(data.size());
+  }
+  if (input_fd_ < 0) {
+    // It closed its standard input: nobody wants the rest.
+    input_taken_ += static_cast<uint32_t>(data.size());
+    return true;
+  }
   input_ += data;
   Feed();
   return true;
+}
+
+uint32_t Command::TakeInputCredit() {
+  // Small pieces are gathered while there is more to come of what is here.
+  const bool worth = input_taken_ >= kShellInputWindow / 4 || (input_taken_ > 0 && input_.empty());
+  if (kind_ != Kind::kShell || !worth) return 0;
+  return std::exchange(input_taken_, 0);
+}
+
+void Command::Resize(uint16_t rows, uint16_t columns) {
+  const winsize window = {rows, columns, 0, 0};
+  if (has_terminal_ && streams_[0].fd >= 0) ioctl(streams_[0].fd, TIOCSWINSZ, &window);
 }
 
 bool Command::AddCredit(uint32_t bytes) {
@@ -191,7 +307,9 @@ bool Command::AddCredit(uint32_t bytes) {
 void Command::CloseInput() {
   if (input_fd_ >= 0) close(input_fd_);
   input_fd_ = -1;
+  input_taken_ += static_cast<uint32_t>(input_.size() - input_written_);
   input_.clear();
+  input_written_ = 0;
 }
 
 void Command::Feed() {
@@ -201,8 +319,12 @@ void Command::Feed() {
     if (put < 0 && errno == EAGAIN) return;
     if (put < 0) return CloseInput();
     input_written_ += static_cast<size_t>(put);
+    input_taken_ += static_cast<uint32_t>(put);
   }
-  if (input_missing_ == 0) CloseInput();
+  input_.clear();
+  input_written_ = 0;
+  // A terminal has no end of input: its user may say so with a key.
+  if (input_missing_ == 0 && !input_goes_on_ && !has_terminal_) CloseInput();
 }
 
 void Command::Drain(Pipe& pipe, uint8_t stream, std::string& out) {
@@ -257,7 +379,7 @@ void Command::AddPolls(std::vector<pollfd>& polls, bool room) const {
 void Command::OnReady(const pollfd& ready, std::string& out) {
   if (ready.fd == input_fd_) {
     // Readers gone: nobody wants the rest.
-    if ((ready.revents & POLLERR) != 0) return CloseInput();
+    if ((ready.revents & (POLLERR | POLLHUP)) != 0) return CloseInput();
     return Feed();
   }
   for (uint8_t i = 0; i < 2; ++i) {

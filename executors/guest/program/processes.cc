@@ -40,7 +40,8 @@ bool WriteText(const std::string& path, const char* text) {
 
 }  // namespace
 
-ProcessSet::ProcessSet(ProcessHome& home, uint32_t request) : home_(home) {
+ProcessSet::ProcessSet(ProcessHome& home, uint32_t request, Orphans orphans)
+    : home_(home), orphans_(orphans) {
   if (!home_.cgroup_root.empty()) {
     cgroup_ = home_.cgroup_root + "/command-" + std::to_string(request);
     mkdir(cgroup_.c_str(), 0755);
@@ -118,6 +119,7 @@ std::vector<pid_t> ProcessSet::Members() const {
   const auto is_ours = [&](const Process& process) {
     if (process.pid == main_) return true;
     if (process.parent == getpid()) {
+      if (orphans_ == Orphans::kKeptByMain) return false;
       if (std::find(home_.mains.begin(), home_.mains.end(), process.pid) != home_.mains.end()) return false;
       return std::none_of(before_.begin(), before_.end(), [&](const Process& old) {
         return old.pid == process.pid && old.start == process.start;

@@ -19,10 +19,12 @@ struct ProcessHome {
 // All processes that descend from one command, also those that left its session, so that
 // none of them escapes a KILL. In a machine of ours a control group holds them. Elsewhere
 // /proc tells: children of the command, and orphans that came to us (we are their reaper)
-// since it started; of two commands at once either may own such an orphan.
+// since it started; of two commands at once either may own such an orphan. A shell's main process
+// keeps its orphans itself (command.cc), and no other's are its own.
 class ProcessSet {
  public:
-  ProcessSet(ProcessHome& home, uint32_t request);
+  enum class Orphans { kOurs, kKeptByMain };
+  ProcessSet(ProcessHome& home, uint32_t request, Orphans orphans);
   ~ProcessSet();
   ProcessSet(const ProcessSet&) = delete;
   ProcessSet& operator=(const ProcessSet&) = delete;
@@ -48,6 +50,7 @@ class ProcessSet {
   std::vector<pid_t> Members() const;
 
   ProcessHome& home_;
+  const Orphans orphans_;
   std::string cgroup_;
   int join_fd_ = -1;
   pid_t main_ = 0;

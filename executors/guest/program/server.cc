@@ -2,10 +2,13 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "executors/guest/program/console.h"
 
@@ -48,39 +51,68 @@ void Receive(Port& port, Session& session, Port::Event& event) {
   if (got > 0 && !session.Take(got)) Say("the host broke the protocol: waiting for a new greeting");
 }
 
+void Reap(const std::vector<Line>& lines) {
+  for (;;) {
+    int status = 0;
+    rusage usage{};
+    const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+    if (pid < 0 && errno == EINTR) continue;
+    if (pid <= 0) return;
+    for (const Line& line : lines) line.session.OnExit(pid, status, usage);
+  }
+}
+
+// Adds all that the lines wait for; -1 or how long that may be.
+int AddPolls(const std::vector<Line>& lines, std::vector<pollfd>& polls) {
+  int wait = -1;
+  for (const Line& line : lines) {
+    line.session.AddPolls(polls);
+    wait = Sooner(wait, Sooner(line.port.WaitMillis(), line.session.WaitMillis()));
+  }
+  // The ports come last: what they ask may open descriptors with numbers that were just closed.
+  for (const Line& line : lines)
+    line.port.AddPolls(polls, !line.session.full(), !line.session.unsent().empty());
+  return wait;
+}
+
+// False when the line can carry nothing any more.
+bool OnReady(const Line& line, const pollfd& ready) {
+  Port::Event event = line.port.OnReady(ready);
+  if (event == Port::Event::kReadable) Receive(line.port, line.session, event);
+  if (event == Port::Event::kGone || event == Port::Event::kFinished) line.session.Reset();
+  if (event == Port::Event::kFinished) return false;
+  line.session.OnReady(ready);
+  return true;
+}
+
 }  // namespace
 
-ServeEnd Serve(Port& port, Session& session) {
+ServeEnd Serve(const std::vector<Line>& lines) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const int signals = OpenSignals();
   std::vector<pollfd> polls;
   while (true) {
-    const bool sent = Flush(port, session);
-    if (session.shutdown_asked() && (sent || !port.connected())) return ServeEnd::kShutdown;
+    for (const Line& line : lines) {
+      const bool sent = Flush(line.port, line.session);
+      if (line.session.shutdown_asked() && (sent || !line.port.connected())) return ServeEnd::kShutdown;
+    }
     polls.clear();
     polls.push_back({signals, POLLIN, 0});
-    // The port comes last: what it asks may open descriptors with numbers that were just closed.
-    session.AddPolls(polls);
-    port.AddPolls(polls, !session.full(), !sent);
-    poll(polls.data(), polls.size(), Sooner(port.WaitMillis(), session.WaitMillis()));
-    port.LookAgain();
+    const int wait = AddPolls(lines, polls);
+    poll(polls.data(), polls.size(), wait);
+    for (const Line& line : lines) line.port.LookAgain();
     for (const pollfd& ready : polls) {
       if (ready.revents == 0) continue;
       if (ready.fd == signals) {
         ReadSignals(signals);
-        session.Reap();
+        Reap(lines);
         continue;
       }
-      Port::Event event = port.OnReady(ready);
-      if (event == Port::Event::kReadable) Receive(port, session, event);
-      if (event == Port::Event::kGone) session.Reset();
-      if (event == Port::Event::kFinished) {
-        session.Reset();
-        return ServeEnd::kHostGone;
+      for (const Line& line : lines) {
+        if (!OnReady(line, ready) && &line == &lines.front()) return ServeEnd::kHostGone;
       }
-      session.OnReady(ready);
     }
-    session.Tick();
+    for (const Line& line : lines) line.session.Tick();
   }
 }
 

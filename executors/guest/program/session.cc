@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/random.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,10 +54,8 @@ Problem AddEntropy(std::string_view entropy) {
 
 }  // namespace
 
-Session::Session(const Powers& powers)
-    : powers_(powers),
-      home_{powers.cgroup_root, {}},
-      parser_(static_cast<uint16_t>(Hello::kType), Hello::kSize) {}
+Session::Session(const Powers& powers, ProcessHome& home)
+    : powers_(powers), home_(home), parser_(static_cast<uint16_t>(Hello::kType), Hello::kSize) {}
 
 bool Session::full() const { return out_.size() - sent_ > kMostUnsent; }
 bool Session::room() const { return out_.size() - sent_ < kOutputRoom; }
@@ -127,6 +124,10 @@ bool Session::Handle(const Frame& frame) {
       return Decoded<Ping>(frame);
     case MessageType::kExec:
       return Decoded<Exec>(frame);
+    case MessageType::kShell:
+      return Decoded<Shell>(frame);
+    case MessageType::kResize:
+      return Decoded<Resize>(frame);
     case MessageType::kInput:
       return Decoded<Input>(frame);
     case MessageType::kCredit:
@@ -177,17 +178,25 @@ void Session::On(const Hello& hello) {
 
 void Session::On(const Ping& ping) { AppendMessage(out_, Pong{ping.token}); }
 
-void Session::On(const Exec& exec) {
+template <typename Message>
+void Session::Start(const Message& message) {
   if (commands_.size() >= kMostCommands)
-    return Answer(exec.request, {EAGAIN, "start a command: 16 are running"});
-  if (Find(exec.request) != nullptr) {
+    return Answer(message.request, {EAGAIN, "start a command: 16 are running"});
+  if (Find(message.request) != nullptr) {
     offended_ = true;
     return;
   }
   Problem problem;
-  std::unique_ptr<Command> command = Command::Start(exec, home_, problem);
-  if (command == nullptr) return Answer(exec.request, problem);
+  std::unique_ptr<Command> command = Command::Start(message, home_, problem);
+  if (command == nullptr) return Answer(message.request, problem);
   commands_.push_back(std::move(command));
+}
+
+void Session::On(const Exec& exec) { Start(exec); }
+void Session::On(const Shell& shell) { Start(shell); }
+
+void Session::On(const Resize& resize) {
+  if (Command* const command = Find(resize.request)) command->Resize(resize.rows, resize.columns);
 }
 
 // Of these three, what is for a command that has just ended is late, not wrong.
@@ -244,17 +253,10 @@ void Session::On(const Shutdown& shutdown) {
   Answer(shutdown.request, {});
 }
 
-void Session::Reap() {
-  for (;;) {
-    int status = 0;
-    rusage usage{};
-    const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
-    if (pid < 0 && errno == EINTR) continue;
-    if (pid <= 0) return;
-    for (const auto* list : {&commands_, &dying_}) {
-      for (const auto& command : *list) {
-        if (command->pid() == pid && !command->exited()) command->OnExit(status, usage);
-      }
+void Session::OnExit(pid_t pid, int status, const rusage& usage) {
+  for (const auto* list : {&commands_, &dying_}) {
+    for (const auto& command : *list) {
+      if (command->pid() == pid && !command->exited()) command->OnExit(status, usage);
     }
   }
 }
@@ -269,6 +271,8 @@ void Session::OnReady(const pollfd& ready) {
 
 void Session::Tick() {
   for (auto& command : commands_) {
+    if (const uint32_t taken = command->TakeInputCredit(); taken > 0)
+      AppendMessage(out_, Credit{command->request(), taken});
     if (!command->Finished()) continue;
     AppendMessage(out_, command->Result());
     command.reset();

@@ -20,8 +20,6 @@ namespace rootwright::guest {
 struct Powers {
   // It is the machine's own init: clock, entropy and power are its business.
   bool owns_machine = false;
-  // For ProcessHome.
-  std::string cgroup_root;
 };
 
 // The guest's side of one conversation: takes bytes, does what they ask, has bytes to send.
@@ -29,7 +27,8 @@ struct Powers {
 // than it reads, output waits for credit and for room.
 class Session {
  public:
-  explicit Session(const Powers& powers);
+  // Sessions of one guest share `home`, which outlives them.
+  Session(const Powers& powers, ProcessHome& home);
 
   // Bytes from the host.
   uint8_t* Space(size_t& size) { return parser_.Space(size); }
@@ -45,8 +44,8 @@ class Session {
   // The host is gone: ends its commands and forgets everything.
   void Reset();
 
-  // Collects ended processes.
-  void Reap();
+  // A process has ended; of no matter when it is none of this session's.
+  void OnExit(pid_t pid, int status, const rusage& usage);
   void AddPolls(std::vector<pollfd>& polls) const;
   void OnReady(const pollfd& ready);
   // What time brings. To be called after anything else, and after WaitMillis().
@@ -63,6 +62,8 @@ class Session {
   void On(const Hello& hello);
   void On(const Ping& ping);
   void On(const Exec& exec);
+  void On(const Shell& shell);
+  void On(const Resize& resize);
   void On(const Input& input);
   void On(const Credit& credit);
   void On(const Signal& signal);
@@ -77,10 +78,13 @@ class Session {
   void Abandon();
   void Answer(uint32_t request, const Problem& problem);
   Command* Find(uint32_t request);
+  // Starts an Exec or a Shell.
+  template <typename Message>
+  void Start(const Message& message);
   bool room() const;
 
   const Powers powers_;
-  ProcessHome home_;
+  ProcessHome& home_;
   FrameParser parser_;
   std::string out_;
   size_t sent_ = 0;

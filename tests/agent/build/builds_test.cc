@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "base/file.h"
 #include "base/sha256.h"
 #include "tests/agent/build/fake_routine.h"
@@ -168,6 +170,134 @@ TEST_F(BuildsTest, BuildOfAnEarlierLifeIsFinishedAsTheAgentsFault) {
   EXPECT_TRUE(error.transient());
   // The master compares them with what it has.
   EXPECT_EQ(events[0].build_finished().logs().at("run_command").sha256(), Sha256::Of("cut off"));
+}
+
+// As BuildsTest, with time that the test moves and builds that fail.
+class KeptBuildsTest : public testing::Test {
+ protected:
+  KeptBuildsTest() {
+    fake_.Do("run_command",
+             [](StepContext&) -> absl::StatusOr<StepResult> { return StepResult::Failed("no"); });
+  }
+  void Take(int keep_seconds) {
+    lease_.set_build_id("a");
+    lease_.set_attempt(1);
+    lease_.set_lease_id("a/1");
+    lease_.mutable_request()->mutable_target()->set_architecture(v1::ARCHITECTURE_ARM64);
+    lease_.mutable_request()->mutable_command()->add_argv("true");
+    if (keep_seconds > 0) lease_.mutable_request()->mutable_keep_failed()->set_seconds(keep_seconds);
+    taken_ = builds_->Take(lease_);
+  }
+  void Wait(const std::function<bool()>& done) {
+    for (;;) {
+      const uint64_t rings = doorbell_.rings();
+      if (done()) return;
+      doorbell_.Wait(rings, Deadline::Never(), {});
+    }
+  }
+  void WaitUntilEnded() {
+    Wait([this] { return !builds_->IsRunning("a/1"); });
+  }
+  void WaitUntilThereIsRoom() {
+    Wait([this] { return builds_->room().free_slots == 1; });
+  }
+
+  ScopedFolder folder_ = *ScopedFolder::Create(testing::TempDir(), "kept-");
+  const StatePaths paths_{folder_.path()};
+  Doorbell doorbell_;
+  std::unique_ptr<Journals> journals_ = *Journals::Open(paths_, doorbell_);
+  Drain drain_{doorbell_};
+  Slots slots_{{1, int64_t{4} << 30, []() -> absl::StatusOr<int64_t> { return int64_t{100} << 30; }}};
+  FakeBuild fake_;
+  FakeRoutines routines_{fake_};
+  FakePublisher publisher_;
+  FakeClock clock_;
+  v1::Lease lease_;
+  absl::Status taken_;
+  std::unique_ptr<Builds> builds_ = std::make_unique<Builds>(
+      *journals_, slots_, drain_, paths_,
+      BuildPolicy{.targets = {Architecture::kArm64}, .maximum_keep_failed = absl::Hours(1)},
+      Build::Host{routines_, publisher_, clock_, {}}, doorbell_, [] { return absl::OkStatus(); });
+};
+
+TEST_F(KeptBuildsTest, AFailedEnvironmentIsKeptInItsSlotAndGoesAtItsTime) {
+  Take(600);
+  WaitUntilEnded();
+  ASSERT_EQ(builds_->kept().size(), 1u);
+  EXPECT_EQ(builds_->kept()[0].build_id, "a");
+  EXPECT_EQ(builds_->kept()[0].until, clock_.Wall() + absl::Seconds(600));
+  EXPECT_EQ(builds_->running(), 0);
+  EXPECT_EQ(builds_->room().free_slots, 0);
+  EXPECT_EQ(fake_.environment_ended, 0);
+  EXPECT_EQ(builds_->List()[0].step(), "its environment is kept");
+  clock_.Advance(absl::Seconds(599));
+  EXPECT_EQ(builds_->kept().size(), 1u);
+  clock_.Advance(absl::Seconds(1));
+  WaitUntilThereIsRoom();
+  EXPECT_EQ(fake_.environment_ended, 1);
+  EXPECT_TRUE(builds_->kept().empty());
+}
+
+TEST_F(KeptBuildsTest, TheEndTellsHowLong) {
+  Take(600);
+  WaitUntilEnded();
+  google::protobuf::RepeatedPtrField<v1::BuildEvent> events;
+  EventCursor cursor;
+  ASSERT_TRUE(journals_->Find("a")->Read(0, 1 << 20, cursor, &events).ok());
+  EXPECT_EQ(events.rbegin()->build_finished().kept_until().seconds(),
+            absl::ToUnixSeconds(clock_.Wall() + absl::Seconds(600)));
+}
+
+TEST_F(KeptBuildsTest, IsReleasedWhenAsked) {
+  Take(600);
+  WaitUntilEnded();
+  builds_->ReleaseKept("b");
+  EXPECT_EQ(builds_->kept().size(), 1u);
+  builds_->ReleaseKept("a");
+  WaitUntilThereIsRoom();
+  EXPECT_EQ(fake_.environment_ended, 1);
+}
+
+TEST_F(KeptBuildsTest, GoesWhenTheOperatorCancelsIt) {
+  Take(600);
+  WaitUntilEnded();
+  EXPECT_TRUE(builds_->CancelBuild("a", "").ok());
+  WaitUntilThereIsRoom();
+}
+
+TEST_F(KeptBuildsTest, GoesWhenTheAgentDrains) {
+  Take(600);
+  WaitUntilEnded();
+  drain_.Start(Drain::By::kOperator, "new disk");
+  WaitUntilThereIsRoom();
+}
+
+TEST_F(KeptBuildsTest, GoesWithTheAgent) {
+  Take(600);
+  WaitUntilEnded();
+  builds_.reset();
+  EXPECT_EQ(fake_.environment_ended, 1);
+  EXPECT_EQ(slots_.free(), 1);
+}
+
+TEST_F(KeptBuildsTest, OneThatWentWellOrWasCancelledIsNotKept) {
+  fake_.Do("run_command", [](StepContext&) { return StepResult(); });
+  Take(600);
+  WaitUntilThereIsRoom();
+  EXPECT_EQ(fake_.environment_ended, 1);
+  EXPECT_TRUE(builds_->kept().empty());
+}
+
+TEST_F(KeptBuildsTest, NothingIsKeptThatWasNotAskedFor) {
+  Take(0);
+  WaitUntilThereIsRoom();
+  EXPECT_EQ(fake_.environment_ended, 1);
+}
+
+TEST_F(KeptBuildsTest, MoreThanTheHostAllowsIsForAnotherHost) {
+  Take(3601);
+  EXPECT_TRUE(absl::IsFailedPrecondition(taken_));
+  EXPECT_THAT(taken_.ToString(), HasSubstr("at most 1h"));
 }
 
 }  // namespace

@@ -111,6 +111,9 @@ class LinkTest : public testing::Test {
                  {routines_, publisher_, Clock::Real(), {}},
                  doorbell_,
                  [](Isolation) { return absl::OkStatus(); }};
+  struct NoShells : ShellServer {
+    void Serve(const v1::OpenShell&) override {}
+  } shells_;
   std::atomic<int> offered_slots_{1};
   Session session_{{"builder-1", std::string(32, 'a'), "0.1.0",
                     [this] {
@@ -121,6 +124,7 @@ class LinkTest : public testing::Test {
                    *journals_,
                    builds_,
                    drain_,
+                   shells_,
                    Clock::Real()};
   FakeMaster master_;
   std::vector<bool> linked_;

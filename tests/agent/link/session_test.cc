@@ -37,6 +37,12 @@ class FakeHolder : public LeaseHolder {
     return running.count(std::string(lease_id)) > 0;
   }
   Room room() const override { return free; }
+  std::vector<Kept> kept() const override { return kept_ones; }
+  void ReleaseKept(absl::string_view build_id) override { released.emplace_back(build_id); }
+  absl::StatusOr<std::unique_ptr<Shell>> OpenShell(absl::string_view, const ShellCommand&,
+                                                   std::stop_token) override {
+    return absl::NotFoundError("none here");
+  }
 
   absl::Status refusal;
   Room free = {1, 2, 3};
@@ -44,9 +50,17 @@ class FakeHolder : public LeaseHolder {
   std::set<std::string> running;
   std::vector<std::pair<std::string, v1::Outcome>> ended;
   std::vector<std::string> discarded;
+  std::vector<Kept> kept_ones;
+  std::vector<std::string> released;
 
  private:
   Journals& journals_;
+};
+
+class FakeShellServer : public ShellServer {
+ public:
+  void Serve(const v1::OpenShell& message) override { asked.push_back(message.shell_id()); }
+  std::vector<std::string> asked;
 };
 
 class SessionTest : public testing::Test {
@@ -117,11 +131,13 @@ class SessionTest : public testing::Test {
   FakeClock clock_;
   Drain drain_{doorbell_};
   FakeHolder holder_{*journals_};
+  FakeShellServer shells_;
   v1::BuildRequest request_;
   Session session_{{"builder-1", std::string(32, 'a'), "0.1.0", [] { return v1::Capabilities(); }},
                    *journals_,
                    holder_,
                    drain_,
+                   shells_,
                    clock_};
 };
 
@@ -134,6 +150,32 @@ TEST_F(SessionTest, RegistersFirstAndSaysNothingElseBeforeWelcome) {
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_EQ(messages[0].heartbeat().free_slots(), 1);
   EXPECT_EQ(messages[0].heartbeat().free_disk_bytes(), 3);
+}
+
+TEST_F(SessionTest, TellsWhatIsKeptAtOnceAndLetsItGoWhenAsked) {
+  session_.Open();
+  session_.Receive(Welcome());
+  session_.Poll();
+  holder_.kept_ones = {{"a", absl::FromUnixSeconds(1'700'000'100)}};
+  auto messages = session_.Poll();
+  ASSERT_EQ(messages.size(), 1u);
+  ASSERT_EQ(messages[0].heartbeat().kept_size(), 1);
+  EXPECT_EQ(messages[0].heartbeat().kept(0).build_id(), "a");
+  EXPECT_EQ(messages[0].heartbeat().kept(0).until().seconds(), 1'700'000'100);
+  EXPECT_THAT(session_.Poll(), IsEmpty());
+  v1::AttachResponse release;
+  release.mutable_release_kept()->set_build_id("a");
+  session_.Receive(release);
+  EXPECT_THAT(holder_.released, testing::ElementsAre("a"));
+}
+
+TEST_F(SessionTest, HandsShellsOn) {
+  session_.Open();
+  session_.Receive(Welcome());
+  v1::AttachResponse open;
+  open.mutable_open_shell()->set_shell_id("s1");
+  session_.Receive(open);
+  EXPECT_THAT(shells_.asked, testing::ElementsAre("s1"));
 }
 
 TEST_F(SessionTest, HeartbeatsAtTheMastersInterval) {

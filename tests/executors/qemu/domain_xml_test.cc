@@ -26,6 +26,7 @@ DomainSpec Arm64Machine() {
       {std::string(kOutDisk), DiskFormat::kRaw, "/work/7f3a/out.raw", std::nullopt, DiskFormat::kRaw}};
   spec.console_file = "/work/7f3a/console.log";
   spec.guest_socket = "/work/7f3a/guest.sock";
+  spec.shell_socket = "/work/7f3a/shell.sock";
   return spec;
 }
 
@@ -68,7 +69,7 @@ TEST(DomainXml, EscapesEverythingThatComesFromOutside) {
   DomainSpec spec = Arm64Machine();
   const std::string evil = "'/><a b=\"&\">]]>";
   spec.name = spec.cpu_model = spec.command_line = evil;
-  spec.kernel = spec.initrd = spec.console_file = spec.guest_socket = evil;
+  spec.kernel = spec.initrd = spec.console_file = spec.guest_socket = spec.shell_socket = evil;
   for (DomainDisk& disk : spec.disks) disk.file = disk.serial = evil;
   spec.disks[0].base = evil;
   const std::string xml = DomainXml(spec);
