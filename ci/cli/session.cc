@@ -16,7 +16,7 @@
 namespace rootwright::cli {
 namespace {
 
-constexpr std::array<std::pair<const char*, Command>, 17> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 20> kCommands = {{
     {"build submit", BuildSubmit},
     {"build watch", BuildWatch},
     {"build log", BuildLog},
@@ -29,6 +29,9 @@ constexpr std::array<std::pair<const char*, Command>, 17> kCommands = {{
     {"agent show", AgentShow},
     {"agent drain", AgentDrain},
     {"agent resume", AgentResume},
+    {"image import", ImageImport},
+    {"image list", ImageList},
+    {"image remove", ImageRemove},
     {"spec check", SpecCheck},
     {"spec init", SpecInit},
     {"doctor", Doctor},
