@@ -93,6 +93,12 @@ struct Agent::Parts {
         routines(std::move(rootfs), host.executors->of(Isolation::kMachine),
                  host.executors->of(Isolation::kContainer)) {}
 
+  v1::Capabilities Capabilities() const {
+    v1::Capabilities capabilities = watch.capabilities();
+    for (const std::string& name : host.roots->store().Names()) capabilities.add_build_roots(name);
+    return capabilities;
+  }
+
   const AgentConfig config;
   const StatePaths paths;
   HostParts host;
@@ -140,8 +146,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
       [&p](Isolation isolation) { return p.watch.Health(isolation); });
   p.shells = std::make_unique<Shells>(*p.channel, *p.builds);
   p.session = std::make_unique<Session>(
-      AgentIdentity{config.name, RandomHex(32), kVersion, [&p] { return p.watch.capabilities(); }},
-      *p.journals, *p.builds, p.drain, *p.shells, Clock::Real());
+      AgentIdentity{config.name, RandomHex(32), kVersion, [&p] { return p.Capabilities(); }}, *p.journals,
+      *p.builds, p.drain, *p.shells, Clock::Real());
   // It tells the admin port only while it runs.
   p.link = std::make_unique<Link>(*p.session, *p.channel, p.doorbell, Clock::Real(),
                                   Backoff(absl::Milliseconds(100), absl::Seconds(5), std::random_device()()),
@@ -150,14 +156,16 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
                    kVersion,
                    config.master,
                    Clock::Real().Wall(),
-                   [&p] { return p.watch.capabilities(); },
+                   [&p] { return p.Capabilities(); },
                    [&p] {
                      std::vector<HostCheck> checks = p.watch.report().checks;
                      checks.push_back(p.host.roots->Check());
                      return checks;
                    },
                    [&p] { return p.link->linked(); }};
-  RW_ASSIGN_OR_RETURN(p.admin, AdminServer::Start(config.admin_listen, std::move(facts), *p.builds, p.drain));
+  RW_ASSIGN_OR_RETURN(p.admin, AdminServer::Start(config.admin_listen, std::move(facts), *p.builds, p.drain,
+                                                  ImageAdmin{p.host.roots->store(), p.host.programs,
+                                                             paths.work(), [&p] { p.link->Redial(); }}));
   p.admin->SetHealth("link", false);
   const auto look = [&p] {
     const HostWatch::Sight sight = p.watch.Look();

@@ -65,7 +65,7 @@ absl::StatusOr<Figures> RunInJail(const std::filesystem::path& program, const st
   Figures figures;
   if (!result.ok() || !ReadFigures(line, figures)) {
     return absl::InternalError(absl::StrCat(
-        "read the archive: ", archive.filename().string(), ": ", program.filename().string(), ": ",
+        mode.empty() ? "apply changes: " : "unpack: ", program.filename().string(), ": ",
         result.signal != 0 ? absl::StrCat("signal ", result.signal) : absl::StrCat("exit ", result.exit_code),
         said.empty() ? "" : ": ", said));
   }

@@ -12,14 +12,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/admin/agent_admin_rpc.h"
+#include "agent/admin/image_rpc.h"
 #include "base/mutex.h"
 
 namespace rootwright {
 
 struct AdminServer::Parts {
-  Parts(AgentFacts facts, Builds& builds, Drain& drain) : rpc(std::move(facts), builds, drain) {}
+  Parts(AgentFacts facts, Builds& builds, Drain& drain, ImageAdmin image_admin)
+      : rpc(std::move(facts), builds, drain), images(std::move(image_admin)) {}
 
   AgentAdminRpc rpc;
+  ImageRpc images;
   std::string address;
   std::unique_ptr<grpc::Server> server;
   Mutex mutex;
@@ -29,18 +32,20 @@ struct AdminServer::Parts {
 AdminServer::AdminServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const std::string& listen, AgentFacts facts,
-                                                                Builds& builds, Drain& drain) {
+                                                                Builds& builds, Drain& drain,
+                                                                ImageAdmin images) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::channelz::experimental::InitChannelzService();
-  auto parts = std::make_unique<Parts>(std::move(facts), builds, drain);
+  auto parts = std::make_unique<Parts>(std::move(facts), builds, drain, std::move(images));
   grpc::ServerBuilder builder;
   int port = 0;
   // A second agent on the port must fail, not share it.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&parts->rpc);
-  // Reflection is the only service here that waits on a thread of the server's own.
+  builder.RegisterService(&parts->images);
+  // Reflection and ImageService wait on threads of the server's own: one listens, and one for each call.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
   parts->server = builder.BuildAndStart();

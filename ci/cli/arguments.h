@@ -12,7 +12,7 @@
 namespace rootwright::cli {
 
 // What a word on the command line means, for completion.
-enum class Kind { kText, kFolder, kBuild, kAgent, kStep, kArtifact };
+enum class Kind { kText, kFolder, kFile, kImage, kBuild, kAgent, kStep, kArtifact };
 
 struct OptionSpec {
   // Without the dashes: "arch".

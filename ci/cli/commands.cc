@@ -19,6 +19,8 @@ const OptionSpec kOutput = {"output", 'o', "FOLDER", "artifacts go to FOLDER/ID;
 const OptionSpec kNoDownload = {"no-download", 0, nullptr, "leave the artifacts with the master"};
 const OptionSpec kReconnect = {"reconnect-for", 0, "TIME", "how long to look for a lost master; default 10m"};
 const OptionSpec kReason = {"reason", 'r', "TEXT", "shown to people"};
+const OptionSpec kAdmin = {"admin", 0, "ADDRESS",
+                           "the agent's admin port; default what its state folder's file admin-address says"};
 const OptionSpec kQuiet = {"quiet", 'q', nullptr, "print the names alone, one a line"};
 
 std::vector<OptionSpec> SubmitOptions() {
@@ -207,6 +209,50 @@ std::vector<CommandSpec> FleetCommands() {
   };
 }
 
+// Those that ask the agent on this host.
+std::vector<CommandSpec> ImageCommands() {
+  return {
+      {"image import",
+       "Give the agent on this host a stage of Gentoo to build in",
+       "The archive is verified by all that is given, unpacked, and kept under its name for platforms and "
+       "builds "
+       "that\n"
+       "ask for that image. Device nodes are left out. Nothing is kept of an archive that is damaged, not "
+       "what "
+       "was\n"
+       "promised, or for another architecture. FILE.DIGESTS and FILE.sha256 of Gentoo's mirrors are digests, "
+       "FILE.asc\n"
+       "is a signature; both are signed by the key of Gentoo's release engineering.",
+       {{"FILE", Need::kRequired, Kind::kFile, "stage3-….tar.xz, or another archive of a root filesystem"}},
+       {{"digest", 0, "DIGEST", "what it must have: sha256:… or sha512:…"},
+        {"digests", 0, "FILE", "file with its digests, .DIGESTS or .sha256; with --key when it is signed"},
+        {"signature", 0, "FILE", "its signature, .asc; needs --key"},
+        {"key", 'k', "FILE", "OpenPGP public keys to trust, binary or armoured"},
+        {"unverified", 0, nullptr, "take it on trust, when there is nothing to verify it by"},
+        {"name", 'n', "NAME", "what builds call it; default FILE's name without its ends"},
+        {"arch", 'a', "ARCH", "refuse it unless it is for this architecture", kArchitectures},
+        kAdmin},
+       nullptr,
+       "rootwright image import stage3-amd64-openrc-20261101T170000Z.tar.xz --signature \\\n"
+       "  stage3-amd64-openrc-20261101T170000Z.tar.xz.asc --key gentoo-release.asc --name stage3-amd64\n"
+       "rootwright image import stage3-arm64.tar.xz --digest sha256:4be1…"},
+      {"image list",
+       "List the roots in which the agent on this host builds packages",
+       "",
+       {},
+       {kQuiet, kAdmin},
+       nullptr,
+       "rootwright image list"},
+      {"image remove",
+       "Remove such a root",
+       "Refused while a build uses it. Rootwright's own are made again when a build needs them.",
+       {{"NAME", Need::kRequired, Kind::kImage, "as 'image list' shows it"}},
+       {kAdmin},
+       nullptr,
+       "rootwright image remove stage3-amd64"},
+  };
+}
+
 // Those that need no master.
 std::vector<CommandSpec> LocalCommands() {
   return {
@@ -269,7 +315,8 @@ std::vector<CommandSpec> LocalCommands() {
 const std::vector<CommandSpec>& Commands() {
   static const std::vector<CommandSpec>& commands = *[] {
     auto* all = new std::vector<CommandSpec>(SubmitCommands());
-    for (const auto& group : {BuildCommands(), AccessCommands(), FleetCommands(), LocalCommands()})
+    for (const auto& group :
+         {BuildCommands(), AccessCommands(), FleetCommands(), ImageCommands(), LocalCommands()})
       all->insert(all->end(), group.begin(), group.end());
     return all;
   }();

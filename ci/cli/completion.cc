@@ -39,6 +39,8 @@ constexpr const char* kEnding = R"(  esac
   case "$operand" in
     build) choices=$(_rootwright_ask build list --quiet --limit 100) ;;
     agent) choices=$(_rootwright_ask agent list --quiet) ;;
+    image) choices=$(_rootwright_ask image list --quiet) ;;
+    file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     folder) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     step) choices=$(_rootwright_ask build show "${plain[2]}" --quiet) ;;
     artifact) choices=$(_rootwright_ask artifact list "${plain[2]}" --quiet) ;;
@@ -52,6 +54,10 @@ const char* NameOf(Kind kind) {
   switch (kind) {
     case Kind::kFolder:
       return "folder";
+    case Kind::kFile:
+      return "file";
+    case Kind::kImage:
+      return "image";
     case Kind::kBuild:
       return "build";
     case Kind::kAgent:

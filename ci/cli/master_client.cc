@@ -7,7 +7,6 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "ci/cli/rpc_error.h"
@@ -18,15 +17,6 @@ namespace rootwright::cli {
 namespace {
 
 constexpr std::chrono::seconds kCallLimit{30};
-
-// gRPC's "failed to connect to all addresses; last error: …: Connection refused", cut to
-// what a person needs of it.
-std::string ConnectCause(const std::string& message) {
-  const size_t last = message.rfind(": ");
-  if (message.rfind("failed to connect to all addresses", 0) != 0 || last == std::string::npos)
-    return message;
-  return absl::AsciiStrToLower(message.substr(last + 2));
-}
 
 absl::Status FromGrpc(const grpc::Status& status, const std::string& address) {
   if (status.ok()) return absl::OkStatus();

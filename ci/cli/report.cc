@@ -258,6 +258,34 @@ std::vector<Line> ArtifactTable(const std::vector<v1::Artifact>& artifacts) {
   return Table(rows);
 }
 
+std::vector<Line> ImageTable(const std::vector<v1::Image>& images, absl::TimeZone zone) {
+  std::vector<std::vector<std::string>> rows = {{"NAME", "ARCH", "SIZE", "ORIGIN", "SINCE", "DIGEST", ""}};
+  for (const v1::Image& image : images) {
+    rows.push_back(
+        {Printable(image.name()), ArchitectureText(image.architecture()), SizeText(image.size_bytes()),
+         EnumWord(v1::ImageOrigin_Name(image.origin()), "IMAGE_ORIGIN_"), TimeText(image.made_at(), zone),
+         absl::StrCat("sha256:", Printable(image.digest().substr(0, 12)), "…"),
+         image.in_use() ? "in use" : ""});
+  }
+  return Table(rows);
+}
+
+std::vector<Line> ImportedLines(const v1::Image& image) {
+  std::vector<Line> lines = {
+      Line()
+          .Add("✓ ", Tone::kGood)
+          .Add(absl::StrCat(Printable(image.name()), " imported: ", ArchitectureText(image.architecture()),
+                            ", ", SizeText(image.size_bytes()), ", sha256:", Printable(image.digest())))};
+  const auto verified = image.facts().find("verified");
+  if (verified != image.facts().end())
+    lines.push_back(Line("  ").Add("verified", Tone::kFaint).To(12).Add(Printable(verified->second)));
+  for (const std::string& note : image.notes())
+    lines.push_back(Line("  ").Add("! ", Tone::kNote).Add(Printable(note)));
+  lines.push_back(Line(absl::StrCat("Next:  name it in a platform (image: \"", Printable(image.name()),
+                                    "\"); rootwright image list")));
+  return lines;
+}
+
 std::vector<Line> AgentTable(const std::vector<v1::Agent>& agents, absl::Time now, absl::TimeZone zone) {
   std::vector<std::vector<std::string>> rows = {{"NAME", "STATE", "SLOTS", "TARGETS", "HEARD", "BUILDS"}};
   for (const v1::Agent& agent : agents) {
@@ -284,6 +312,7 @@ std::vector<Line> AgentLines(const v1::Agent& agent, absl::TimeZone zone) {
   row("version", Printable(agent.version()));
   row("targets", TargetText(agent, true));
   row("labels", LabelText(can.labels()));
+  row("roots", Printable(absl::StrJoin(can.build_roots(), ", ")));
   row("slots", absl::StrCat(agent.free_slots(), " of ", can.slots(), " free"));
   row("host", absl::StrCat(can.cpus(), " CPUs, ", SizeText(can.memory_bytes()), " memory, ",
                            SizeText(can.disk_bytes()), " disk"));

@@ -8,6 +8,7 @@
 #include "ci/cli/text.h"
 #include "rootwright/v1/agent.pb.h"
 #include "rootwright/v1/build.pb.h"
+#include "rootwright/v1/image_service.pb.h"
 
 // What commands print about builds, artifacts and agents: messages in, lines out.
 namespace rootwright::cli {
@@ -30,6 +31,10 @@ std::vector<Line> BuildLines(const v1::Build& build, absl::Time now, absl::TimeZ
 std::vector<Line> BuildTable(const std::vector<v1::Build>& builds, absl::Time now, absl::TimeZone zone);
 // `artifact list`.
 std::vector<Line> ArtifactTable(const std::vector<v1::Artifact>& artifacts);
+// `image list`.
+std::vector<Line> ImageTable(const std::vector<v1::Image>& images, absl::TimeZone zone);
+// The end of `image import`.
+std::vector<Line> ImportedLines(const v1::Image& image);
 // `agent list`.
 std::vector<Line> AgentTable(const std::vector<v1::Agent>& agents, absl::Time now, absl::TimeZone zone);
 // `agent show`.

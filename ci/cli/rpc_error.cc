@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "ci/cli/text.h"
@@ -70,6 +71,14 @@ void AttachDetails(absl::Status& status, absl::string_view details) {
 std::vector<FieldViolation> ViolationsOf(const absl::Status& status) {
   const auto details = status.GetPayload(kPayload);
   return details.has_value() ? ParseViolations(std::string(*details)) : std::vector<FieldViolation>();
+}
+
+// "failed to connect to all addresses; last error: …: Connection refused".
+std::string ConnectCause(const std::string& message) {
+  const size_t last = message.rfind(": ");
+  if (message.rfind("failed to connect to all addresses", 0) != 0 || last == std::string::npos)
+    return message;
+  return absl::AsciiStrToLower(message.substr(last + 2));
 }
 
 std::string ErrorText(const absl::Status& status) {

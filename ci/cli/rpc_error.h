@@ -25,6 +25,10 @@ std::vector<FieldViolation> ParseViolations(absl::string_view details);
 void AttachDetails(absl::Status& status, absl::string_view details);
 std::vector<FieldViolation> ViolationsOf(const absl::Status& status);
 
+// gRPC's message about a connection that could not be made, cut to what a person needs of it: "connection
+// refused".
+std::string ConnectCause(const std::string& message);
+
 // The status for people: message, then one line for each violation. Ends with a line end.
 std::string ErrorText(const absl::Status& status);
 

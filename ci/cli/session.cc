@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <utility>
 
@@ -16,7 +15,7 @@
 namespace rootwright::cli {
 namespace {
 
-constexpr std::array<std::pair<const char*, Command>, 19> kCommands = {{
+constexpr std::pair<const char*, Command> kCommands[] = {
     {"build submit", BuildSubmit},
     {"build watch", BuildWatch},
     {"build log", BuildLog},
@@ -31,12 +30,15 @@ constexpr std::array<std::pair<const char*, Command>, 19> kCommands = {{
     {"agent show", AgentShow},
     {"agent drain", AgentDrain},
     {"agent resume", AgentResume},
+    {"image import", ImageImport},
+    {"image list", ImageList},
+    {"image remove", ImageRemove},
     {"spec check", SpecCheck},
     {"spec init", SpecInit},
     {"doctor", Doctor},
     {"completion bash", CompletionBash},
     {"help", Help},
-}};
+};
 
 Colour ColourFor(int fd, bool wanted) { return wanted && isatty(fd) == 1 ? Colour::kOn : Colour::kOff; }
 

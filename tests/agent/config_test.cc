@@ -38,6 +38,7 @@ TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
   EXPECT_EQ(example->state_folder, empty->state_folder);
   EXPECT_EQ(example->image_folder, empty->image_folder);
   EXPECT_EQ(example->package_folder, empty->package_folder);
+  EXPECT_EQ(example->build_root_folder, empty->build_root_folder);
   EXPECT_EQ(example->libvirt_uri, empty->libvirt_uri);
   EXPECT_EQ(example->container_uri, empty->container_uri);
   EXPECT_EQ(example->container_first_id, empty->container_first_id);

@@ -14,6 +14,15 @@ TEST(AgentOptions, ValuesStandBothWays) {
   EXPECT_TRUE(options->json);
 }
 
+TEST(AgentOptions, ARootIsMadeLikeAnImage) {
+  const auto options = ParseOptions({"--make-root", "arm64"});
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->action, AgentOptions::Action::kMakeRoot);
+  EXPECT_EQ(options->architecture, Architecture::kArm64);
+  EXPECT_EQ(ParseOptions({"--make-image=amd64"})->action, AgentOptions::Action::kMakeImage);
+  EXPECT_FALSE(ParseOptions({"--make-root", "vax"}).ok());
+}
+
 TEST(AgentOptions, UnknownOrIncompleteOnesAreRefused) {
   EXPECT_FALSE(ParseOptions({"--confg"}).ok());
   EXPECT_FALSE(ParseOptions({"--config"}).ok());

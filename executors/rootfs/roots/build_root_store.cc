@@ -138,11 +138,16 @@ absl::Status BuildRootStore::Remove(const std::string& name, std::stop_token sto
   return absl::OkStatus();
 }
 
-std::string BuildRootStore::NamesForPeople() const {
+std::set<std::string> BuildRootStore::Names() const {
   const absl::StatusOr<std::vector<RootSummary>> roots = List();
   std::set<std::string> names;
   if (roots.ok())
     for (const RootSummary& root : *roots) names.insert(root.recipe.name);
+  return names;
+}
+
+std::string BuildRootStore::NamesForPeople() const {
+  const std::set<std::string> names = Names();
   return names.empty() ? "there is none" : absl::StrCat("there are: ", absl::StrJoin(names, ", "));
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -59,10 +60,12 @@ class BuildRootStore {
   // What was being made by processes that died.
   absl::Status RemoveLeftovers() const { return images_.RemoveLeftovers(); }
 
-  // "there are: a, b".
-  std::string NamesForPeople() const;
+  // Of those that are listed, each once, sorted.
+  std::set<std::string> Names() const;
 
  private:
+  // "there are: a, b".
+  std::string NamesForPeople() const;
   absl::Status MakeFolder() const;
 
   const std::filesystem::path folder_;

@@ -38,12 +38,14 @@ class AdminServerTest : public testing::Test {
                            {"disk", HostCheck::Result::kFailed, "3.1 GiB free", "free some"}};
                      },
                      [this] { return linked_.load(); }};
-    server_ = *AdminServer::Start("127.0.0.1:0", std::move(facts), builds_, drain_);
+    server_ = *AdminServer::Start("127.0.0.1:0", std::move(facts), builds_, drain_, Images());
     channel_ = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
     admin_ = v1::AgentAdminService::NewStub(channel_);
     fake_.Do("run_command",
              [](StepContext& context) -> absl::StatusOr<StepResult> { return WaitForStop(context.stop); });
   }
+
+  ImageAdmin Images() { return {store_, "bin", folder_.path() / "work", [] {}}; }
 
   grpc::Status Health(const std::string& part, HealthCheckResponse::ServingStatus* health) {
     grpc::TemplatedGenericStub<HealthCheckRequest, HealthCheckResponse> stub(channel_);
@@ -109,6 +111,7 @@ class AdminServerTest : public testing::Test {
 
   ScopedFolder folder_ = *ScopedFolder::Create(testing::TempDir(), "admin-");
   const StatePaths paths_{folder_.path()};
+  BuildRootStore store_{folder_.path() / "roots"};
   Doorbell doorbell_;
   std::unique_ptr<Journals> journals_ = *Journals::Open(paths_, doorbell_);
   Drain drain_{doorbell_};
@@ -200,7 +203,7 @@ TEST_F(AdminServerTest, ListsBuildsAndCancelsOne) {
 }
 
 TEST_F(AdminServerTest, TakenPortIsAnErrorThatNamesTheField) {
-  const auto second = AdminServer::Start(server_->address(), {}, builds_, drain_);
+  const auto second = AdminServer::Start(server_->address(), {}, builds_, drain_, Images());
   EXPECT_TRUE(absl::IsUnavailable(second.status()));
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("admin_listen"));
 }
