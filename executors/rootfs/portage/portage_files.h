@@ -36,6 +36,9 @@ struct EmergeSettings {
   // Where the environment sees what the host hands in.
   std::string distfiles = "/var/cache/distfiles";
   std::string binary_packages = "/var/cache/binpkgs";
+  // Where it sees the folder that BinaryPackageCache hands out, read-only; the index of that belongs into
+  // `binary_packages`, where new packages are made.
+  std::string cached_packages = "/var/cache/rootwright/binpkgs";
   // Binary packages that are there may be merged, and new ones are made.
   bool use_binary_packages = false;
   // Before any address of an ebuild's own; usually none, as the host fetches.
