@@ -147,15 +147,24 @@ absl::StatusOr<bool> PackageStore::MakeRoom(const Lock& lock, int64_t quota_byte
   RW_ASSIGN_OR_RETURN(std::vector<Entry> entries, List(lock));
   RW_ASSIGN_OR_RETURN(const std::set<std::string> used, InUse(folder_ / "uses"));
   int64_t total = more_bytes;
-  for (const Entry& entry : entries) total += entry.size_bytes;
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
-  for (const Entry& entry : entries) {
+  int64_t staying = more_bytes;
+  std::vector<Entry> free;
+  for (Entry& entry : entries) {
+    total += entry.size_bytes;
+    if (used.count(absl::StrCat(entry.scope, "/", entry.name)) != 0) {
+      staying += entry.size_bytes;
+    } else {
+      free.push_back(std::move(entry));
+    }
+  }
+  if (staying > quota_bytes) return false;
+  std::sort(free.begin(), free.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
+  for (const Entry& entry : free) {
     if (total <= quota_bytes) break;
-    if (used.count(absl::StrCat(entry.scope, "/", entry.name)) != 0) continue;
     RW_RETURN_IF_ERROR(Remove(lock, entry.scope, entry.name));
     total -= entry.size_bytes;
   }
-  return total <= quota_bytes;
+  return true;
 }
 
 absl::StatusOr<UniqueFd> PackageStore::Use(const Lock&, const std::vector<Entry>& entries) const {

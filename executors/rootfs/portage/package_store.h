@@ -53,7 +53,7 @@ class PackageStore {
                    const std::filesystem::path& file, absl::string_view record) const;
   absl::Status Remove(const Lock& lock, const std::string& scope, const std::string& name) const;
   // Removes what was not used for longest until `more_bytes` fit into the quota besides; nothing that a
-  // running build was handed. False when they cannot fit.
+  // running build was handed. False, with nothing removed, when they cannot fit.
   absl::StatusOr<bool> MakeRoom(const Lock& lock, int64_t quota_bytes, int64_t more_bytes) const;
   // While the descriptor is open, MakeRoom leaves these alone.
   absl::StatusOr<UniqueFd> Use(const Lock& lock, const std::vector<Entry>& entries) const;
