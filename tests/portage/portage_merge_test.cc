@@ -252,16 +252,18 @@ class PortageWithCache : public Portage {
                                         Deadline::In(absl::Minutes(1)), {});
     EXPECT_TRUE(handed.ok()) << handed.status();
     if (!handed.ok()) return {};
-    packages_ = folder;
+    packages_.clear();
+    index_ = folder / "Packages";
     if (before_plan_) before_plan_();
-    TakeIndex();
-    EmergePlan plan = Plan(atoms);
-    const auto good = (*handed)->Confirm(plan, Warn(), Deadline::In(absl::Minutes(1)), {});
-    EXPECT_TRUE(good.ok()) << good.status();
-    if (good.ok() && !*good) {
+    EmergePlan plan;
+    for (absl::StatusOr<bool> good = false; good.ok() && !*good;) {
       TakeIndex();
       plan = Plan(atoms);
+      good = (*handed)->Confirm(plan, Warn(), Deadline::In(absl::Minutes(1)), {});
+      EXPECT_TRUE(good.ok()) << good.status();
     }
+    TakeIndex();
+    packages_ = folder;
     EXPECT_TRUE(plan.possible);
     EXPECT_TRUE(Fetch(plan).ok());
     merge_ = MergePackages(atoms);
@@ -280,7 +282,7 @@ class PortageWithCache : public Portage {
   void TakeIndex() {
     const fs::path own = root_->Written() / settings_.binary_packages.substr(1);
     fs::create_directories(own);
-    fs::copy_file(packages_ / "Packages", own / "Packages", fs::copy_options::overwrite_existing);
+    fs::copy_file(index_, own / "Packages", fs::copy_options::overwrite_existing);
   }
 
   // Of a package in the cache, by a part of its name.
@@ -304,6 +306,7 @@ class PortageWithCache : public Portage {
   std::unique_ptr<BinaryPackageCache> cache_;
   std::vector<std::string> warnings_;
   std::function<void()> before_plan_;
+  fs::path index_;
   Merge merge_;
   int handed_ = 0;
   int stored_ = 0;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -223,43 +224,51 @@ absl::Status HandedOutPackages::WriteIndex() const {
   return WriteFileAtomically(folder_ / "Packages", PackageIndex(index, Clock::Real().Wall()));
 }
 
+absl::Status HandedOutPackages::LeaveOut(const Entry& entry) const {
+  std::error_code error;
+  fs::remove(folder_ / entry.file, error);
+  return error ? ErrnoStatus(error.value(), "remove", (folder_ / entry.file).string()) : absl::OkStatus();
+}
+
+bool HandedOutPackages::IsGood(const Entry& entry, const CacheWarning& warn) const {
+  const absl::StatusOr<std::string> digest = Sha256::OfFile(folder_ / entry.file);
+  if (digest.ok() && *digest == entry.record.sha256) return true;
+  const absl::Status why =
+      digest.ok()
+          ? Refused(absl::StrCat("its SHA-256 is ", *digest, ", its record says ", entry.record.sha256))
+          : digest.status();
+  warn(Named(entry.record.Field("CPV"), store_.PackageFile(entry.stored.scope, entry.stored.name), why,
+             "removed, it is built from source"));
+  return false;
+}
+
 absl::StatusOr<bool> HandedOutPackages::Confirm(const EmergePlan& plan, const CacheWarning& warn,
                                                 Deadline deadline, std::stop_token stop) {
-  std::set<std::string> taken;
+  std::set<std::string> wanted;
   for (const PlannedPackage& package : plan.packages)
-    if (package.binary) taken.insert(package.cpv);
-  std::vector<Entry> good;
+    if (package.binary) wanted.insert(package.cpv);
+  std::vector<Entry> taken;
+  std::vector<Entry> others;
   std::vector<Entry> bad;
   for (Entry& entry : entries_) {
-    if (taken.count(entry.record.Field("CPV")) == 0) {
-      good.push_back(std::move(entry));
-      continue;
-    }
     if (stop.stop_requested()) return absl::CancelledError("check binary packages");
-    const fs::path file = folder_ / entry.file;
-    const absl::StatusOr<std::string> digest = Sha256::OfFile(file);
-    if (digest.ok() && *digest == entry.record.sha256) {
-      store_.Touch(entry.stored.scope, entry.stored.name);
-      good.push_back(std::move(entry));
-      continue;
-    }
-    const absl::Status why =
-        digest.ok()
-            ? Refused(absl::StrCat("its SHA-256 is ", *digest, ", its record says ", entry.record.sha256))
-            : digest.status();
-    warn(Named(entry.record.Field("CPV"), store_.PackageFile(entry.stored.scope, entry.stored.name), why,
-               "removed, it is built from source"));
-    bad.push_back(std::move(entry));
+    const bool take = wanted.count(entry.record.Field("CPV")) != 0;
+    std::vector<Entry>& where = !take ? others : (IsGood(entry, warn) ? taken : bad);
+    where.push_back(std::move(entry));
   }
-  entries_ = std::move(good);
-  if (bad.empty()) return true;
+  for (const Entry& entry : bad.empty() ? others : bad) RW_RETURN_IF_ERROR(LeaveOut(entry));
+  for (const Entry& entry : taken) store_.Touch(entry.stored.scope, entry.stored.name);
+  entries_ = std::move(taken);
+  if (bad.empty()) {
+    RW_RETURN_IF_ERROR(WriteIndex());
+    return true;
+  }
+  entries_.insert(entries_.end(), std::make_move_iterator(others.begin()),
+                  std::make_move_iterator(others.end()));
   RW_RETURN_IF_ERROR(WriteIndex());
   RW_ASSIGN_OR_RETURN(const PackageStore::Lock lock, store_.Acquire(deadline, stop));
-  for (const Entry& entry : bad) {
-    std::error_code error;
-    fs::remove(folder_ / entry.file, error);
+  for (const Entry& entry : bad)
     RW_RETURN_IF_ERROR(store_.Remove(lock, entry.stored.scope, entry.stored.name));
-  }
   return false;
 }
 

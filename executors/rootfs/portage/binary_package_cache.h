@@ -52,9 +52,10 @@ class HandedOutPackages {
 
   // How many packages there are.
   size_t size() const { return entries_.size(); }
-  // Reads those that a plan takes as binary, all of their bytes, and removes each whose SHA-256 is another
-  // than its record's from the folder, the index and the cache: a warning names file and reason. True when
-  // all are good; else the build has to be planned anew.
+  // Reads those that a plan takes as binary, all of their bytes. When all are good, nothing else stays in
+  // folder and index: true, and the folder may be shown to the environment. Else each whose SHA-256 is
+  // another than its record's is removed from folder, index and cache, with a warning that names file and
+  // reason: false, and the index has to be given to the environment again, which plans anew and asks again.
   absl::StatusOr<bool> Confirm(const EmergePlan& plan, const CacheWarning& warn, Deadline deadline,
                                std::stop_token stop);
 
@@ -63,6 +64,8 @@ class HandedOutPackages {
   HandedOutPackages(const PackageStore& store, std::filesystem::path folder, std::string inside)
       : store_(store), folder_(std::move(folder)), inside_(std::move(inside)) {}
   absl::Status WriteIndex() const;
+  absl::Status LeaveOut(const Entry& entry) const;
+  bool IsGood(const Entry& entry, const CacheWarning& warn) const;
 
   const PackageStore& store_;
   const std::filesystem::path folder_;

@@ -124,6 +124,7 @@ TEST_F(BinaryPackages, AreHandedOutWithAnIndexThatNamesThem) {
                     HasSubstr("RDEPEND: virtual/libc\nREPO: ours\n"),
                     HasSubstr(absl::StrCat("SIZE: ", fs::file_size(package), "\nSLOT: 0/3\nUSE: amd64\n"))));
   // Not a copy, and nobody may write to it.
+  EXPECT_TRUE(fs::exists(handed_ / package.filename()));
   EXPECT_EQ(fs::hard_link_count(package), 2U);
   EXPECT_EQ(fs::status(package).permissions(), fs::perms(0444));
   EXPECT_THAT(warnings_, IsEmpty());
@@ -160,6 +161,21 @@ TEST_F(BinaryPackages, WhoseBytesChangedAreSaidAndRemoved) {
   EXPECT_EQ(handed->size(), 1U);
   EXPECT_THAT(Index(), AllOf(HasSubstr("app-test/two-1"), ::testing::Not(HasSubstr("app-test/one-1"))));
   EXPECT_THAT(Files(".gpkg.tar"), SizeIs(1));
+}
+
+TEST_F(BinaryPackages, ThatThePlanDoesNotTakeAreLeftOutOnceItIsFinal) {
+  const auto cache = Cache();
+  Build("one", "1", "image");
+  Build("two", "1", "image");
+  Store(*cache);
+  const auto handed = HandOut(*cache);
+  EmergePlan plan = plan_;
+  plan.packages[1].binary = true;
+  EXPECT_TRUE(*handed->Confirm(plan, Warn(), Deadline::In(absl::Minutes(1)), {}));
+  EXPECT_EQ(handed->size(), 1U);
+  EXPECT_THAT(Index(), AllOf(HasSubstr("app-test/two-1"), ::testing::Not(HasSubstr("app-test/one-1"))));
+  EXPECT_EQ(std::distance(fs::directory_iterator(handed_), {}), 2);
+  EXPECT_THAT(Files(".gpkg.tar"), SizeIs(2));
 }
 
 TEST_F(BinaryPackages, WithoutAGoodSignatureAreSaidAndRemoved) {
