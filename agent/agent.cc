@@ -63,6 +63,22 @@ absl::Status RemoveLeftovers(const StatePaths& paths, Journals& journals) {
   return MakeFolders(paths.work());
 }
 
+absl::StatusOr<RootfsHost> MakeRootfsHost(const AgentConfig& config, const HostParts& host) {
+  RootfsHost rootfs;
+  rootfs.package_cache = config.package_folder;
+  rootfs.apt_mirror = config.apt_mirror;
+  rootfs.apt_keyring = config.apt_keyring;
+  rootfs.programs = host.programs;
+  rootfs.distfile_cache = config.distfile_folder;
+  for (const AgentConfig::Repository& repository : config.portage_repositories)
+    rootfs.repositories.push_back({repository.name, repository.folder});
+  if (!config.platforms_file.empty()) {
+    RW_ASSIGN_OR_RETURN(const std::string text, ReadFile(config.platforms_file, 1 << 20));
+    RW_ASSIGN_OR_RETURN(rootfs.platforms, ParsePlatforms(text, config.platforms_file.string()));
+  }
+  return rootfs;
+}
+
 std::set<BuildTarget> TargetsOf(const HostReport& report) {
   std::set<BuildTarget> targets;
   for (const auto& target : report.targets) targets.insert({target.architecture, target.isolation});
@@ -73,7 +89,7 @@ std::set<BuildTarget> TargetsOf(const HostReport& report) {
 
 // In the order of making; each refers to those before it.
 struct Agent::Parts {
-  Parts(const AgentConfig& with, HostParts host_parts, UniqueFd held)
+  Parts(const AgentConfig& with, HostParts host_parts, RootfsHost rootfs, UniqueFd held)
       : config(with),
         paths(with.state_folder),
         host(std::move(host_parts)),
@@ -83,8 +99,7 @@ struct Agent::Parts {
         slots({config.slots, MemoryForBuilds(config), [this] { return FreeBytes(paths.state()); }}),
         channel(MasterChannel::Create(config.master)),
         uploader(*channel, SleepFor),
-        routines({config.package_folder, config.apt_mirror, config.apt_keyring, host.programs},
-                 host.executors->machines(), host.executors->containers()) {}
+        routines(std::move(rootfs), host.executors->machines(), host.executors->containers()) {}
 
   const AgentConfig config;
   const StatePaths paths;
@@ -117,7 +132,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
   const StatePaths paths(config.state_folder);
   RW_RETURN_IF_ERROR(MakeFolders(paths.state()));
   RW_ASSIGN_OR_RETURN(UniqueFd lock, LockState(paths));
-  auto parts = std::make_unique<Parts>(config, std::move(host), std::move(lock));
+  RW_ASSIGN_OR_RETURN(RootfsHost rootfs, MakeRootfsHost(config, host));
+  auto parts = std::make_unique<Parts>(config, std::move(host), std::move(rootfs), std::move(lock));
   Parts& p = *parts;
   // Machines of an earlier life end here, before their files go.
   p.watch.Look();

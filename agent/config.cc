@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -28,6 +29,9 @@ constexpr int kMaxSlots = 64;
 constexpr uint32_t kLeastFirstId = 65'536;
 constexpr uint32_t kMostFirstId = 4'000'000'000;
 constexpr int kMaxVcpus = 8;
+// A machine has six disks for inputs; two are taken by a build's own files and its sources.
+constexpr int kMostRepositories = 4;
+constexpr size_t kLongestRepositoryName = 64;
 
 // Collects what protobuf's parser and our own checks find wrong.
 class Problems : public google::protobuf::io::ErrorCollector {
@@ -119,6 +123,31 @@ void CheckLimits(const google::protobuf::TextFormat::ParseInfoTree& tree, const 
   }
 }
 
+// As Portage's own configuration can hold them.
+bool GoodRepositoryName(absl::string_view name) {
+  return !name.empty() && name.size() <= kLongestRepositoryName && name[0] != '-' &&
+         std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; });
+}
+
+void TakeRepositories(const google::protobuf::TextFormat::ParseInfoTree& tree,
+                      const agent::v1::AgentConfig::Portage& from, AgentConfig& config, Problems& problems) {
+  if (from.repository_size() > kMostRepositories)
+    problems.Add(tree, "portage", absl::StrCat("at most ", kMostRepositories, " repositories are possible"));
+  std::set<std::string> names;
+  for (const agent::v1::AgentConfig::Repository& repository : from.repository()) {
+    const auto wrong = [&](absl::string_view what) {
+      problems.Add(tree, "portage",
+                   absl::StrCat("repository '", absl::CHexEscape(repository.name()), "': ", what));
+    };
+    if (!GoodRepositoryName(repository.name())) wrong("letters, digits, '-' and '_' are a name");
+    if (!names.insert(repository.name()).second) wrong("stands here again");
+    if (!std::filesystem::path(repository.path()).is_absolute())
+      wrong(absl::StrCat("'", absl::CHexEscape(repository.path()), "' is not an absolute path"));
+    config.portage_repositories.push_back({repository.name(), repository.path()});
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::string_view origin) {
@@ -187,6 +216,9 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
     if (config.libvirt_grace <= absl::ZeroDuration())
       problems.Add(tree, "libvirt_grace", "must be more than zero");
   }
+  TakeRepositories(tree, file.portage(), config, problems);
+  TakeFolder(tree, "platforms_file", file.platforms_file(), config.platforms_file, problems);
+  TakeFolder(tree, "distfile_folder", file.distfile_folder(), config.distfile_folder, problems);
   RW_RETURN_IF_ERROR(problems.ToStatus());
   return config;
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,6 +43,15 @@ struct AgentConfig {
   std::filesystem::path guest_programs;
   absl::Duration shutdown_grace = absl::Seconds(5);
   absl::Duration libvirt_grace = absl::Seconds(60);
+  struct Repository {
+    std::string name;
+    std::filesystem::path folder;
+  };
+  // Of ebuilds; the first is the main one.
+  std::vector<Repository> portage_repositories;
+  // Empty: the platforms that came with the agent.
+  std::filesystem::path platforms_file;
+  std::filesystem::path distfile_folder = "/var/cache/rootwright/distfiles";
 };
 
 // Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",

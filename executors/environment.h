@@ -87,6 +87,14 @@ class Environment {
   virtual absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
                                                  Deadline deadline, std::stop_token stop) = 0;
 
+  // Shows a folder of the host inside, as bulk and for reading only, at the absolute path `at` in the
+  // environment's own root, which may lie in the imported tree; owners and modes are kept. Folders that `at`
+  // lacks are made; what is there is covered. The folder stays as it is until the environment ends. At most
+  // kMostInputs times.
+  virtual absl::Status ShareInputs(const std::filesystem::path& folder, absl::string_view at,
+                                   Deadline deadline, std::stop_token stop) = 0;
+  static constexpr int kMostInputs = 6;
+
   // Writes what the environment changed in the imported tree as a raw tar archive to
   // `archive` on the host. What was removed stands in it the way overlayfs keeps it:
   // character devices 0:0 (of any owner) for what is gone, "trusted.overlay.opaque" on replaced folders.

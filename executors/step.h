@@ -108,12 +108,18 @@ class Routine {
   virtual ~Routine() = default;
 
   // In order. The first `preparing_steps()` of them make image and environment ready; the
-  // last `collecting_steps()` pack results.
+  // last `collecting_steps()` pack results. Those that are still to come may be others, never more or fewer,
+  // after StepEnded.
   virtual const std::vector<std::unique_ptr<Step>>& steps() const = 0;
   virtual int preparing_steps() const = 0;
   virtual int collecting_steps() const = 0;
   // Known after the last step.
   virtual const std::vector<ArtifactFile>& artifacts() const = 0;
+  // What helps to see why a build failed that did; known after the step that failed.
+  virtual const std::vector<ArtifactFile>& failure_artifacts() const {
+    static const auto& none = *new std::vector<ArtifactFile>;
+    return none;
+  }
   // The environment while there is one, else null; for CPU time and Kill.
   virtual Environment* environment() = 0;
   // Told after each step, for the manifest.

@@ -74,24 +74,26 @@ Ending Build::Prepare() {
 }
 
 Ending Build::RunSteps() {
-  std::vector<Step*> steps;
-  for (const auto& step : routine_->steps()) steps.push_back(step.get());
   const auto running_from = static_cast<size_t>(routine_->preparing_steps());
-  const size_t collecting_from = steps.size() - static_cast<size_t>(routine_->collecting_steps());
-  const auto upload = MakeUploadArtifacts(*routine_, lease(), host_.publisher, writer_);
-  if (collecting_from < steps.size()) steps.push_back(upload.get());
+  const size_t collecting_from = routine_->steps().size() - static_cast<size_t>(routine_->collecting_steps());
+  const auto upload = MakeUploadArtifacts(routine_->artifacts(), lease(), host_.publisher, writer_);
+  Step* const last = routine_->collecting_steps() > 0 ? upload.get() : nullptr;
 
   // Preparing has the wall limit of its own: a server that does not answer must not hold the slot for good.
   watchdog_.StartWallLimit();
   watchdog_.Start();
   Pipeline pipeline(writer_, watchdog_, *routine_, host_.clock);
-  Ending ending = pipeline.Run(steps, [&](size_t index) {
+  Ending ending = pipeline.Run(last, [&](size_t index) {
     if (index == running_from) {
       watchdog_.StartWallLimit();
       Enter(v1::BUILD_STATE_RUNNING);
     }
     if (index == collecting_from) Enter(v1::BUILD_STATE_COLLECTING);
   });
+  if (ending.outcome == v1::OUTCOME_FAILED && !routine_->failure_artifacts().empty()) {
+    const auto tell = MakeUploadArtifacts(routine_->failure_artifacts(), lease(), host_.publisher, writer_);
+    pipeline.RunAfterFailure(*tell);
+  }
   peak_memory_bytes_ = pipeline.peak_memory_bytes();
   cpu_ = std::max(pipeline.cpu(), watchdog_.cpu());
   return ending;

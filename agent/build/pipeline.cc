@@ -12,18 +12,31 @@
 
 namespace rootwright {
 
-Ending Pipeline::Run(const std::vector<Step*>& steps, const BeforeStep& before) {
-  for (size_t i = 0; i < steps.size(); ++i) {
+std::vector<Step*> Pipeline::StepsNow(Step* last) const {
+  std::vector<Step*> steps;
+  for (const std::unique_ptr<Step>& step : routine_.steps()) steps.push_back(step.get());
+  if (last != nullptr) steps.push_back(last);
+  return steps;
+}
+
+Ending Pipeline::Run(Step* last, const BeforeStep& before) {
+  // What the reader of the events expects.
+  std::vector<std::string> told;
+  for (size_t i = 0;; ++i) {
+    const std::vector<Step*> steps = StepsNow(last);
+    if (i >= steps.size()) break;
     // Between two steps is a good moment to end.
     if (const auto asked = watchdog_.ending()) return *asked;
     before(i);
     Step& step = *steps[i];
     watchdog_.SetStepPlace(step.place());
     const Instant start = clock_.Now();
-    std::vector<std::string> coming;
-    for (size_t next = 1; i == 0 && next < steps.size(); ++next) coming.push_back(steps[next]->name());
-    writer_.StartStep(step.name(), static_cast<int>(i) + 1, static_cast<int>(steps.size()), step.place(),
-                      coming);
+    std::vector<std::string> names;
+    for (size_t next = i; next < steps.size(); ++next) names.push_back(steps[next]->name());
+    const bool as_told = names == told;
+    told.assign(names.begin() + 1, names.end());
+    writer_.StartStep(step.name(), ++started_, static_cast<int>(steps.size()), step.place(),
+                      as_told ? std::vector<std::string>() : told);
     Ending ending = RunStep(step);
     watchdog_.SetStepPlace(Place::kHost);
     routine_.StepEnded(step.name(), Since(start, clock_.Now()));
@@ -33,6 +46,14 @@ Ending Pipeline::Run(const std::vector<Step*>& steps, const BeforeStep& before) 
   }
   if (const auto asked = watchdog_.ending()) return *asked;
   return {};
+}
+
+void Pipeline::RunAfterFailure(Step& step) {
+  if (watchdog_.ending()) return;
+  ++started_;
+  writer_.StartStep(step.name(), started_, started_, step.place());
+  const Ending ending = RunStep(step);
+  if (!ending.ok()) writer_.Warn(ending.reason);
 }
 
 Ending Pipeline::RunStep(Step& step) {

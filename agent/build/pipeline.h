@@ -23,7 +23,10 @@ class Pipeline {
   Pipeline(EventWriter& writer, Watchdog& watchdog, Routine& routine, const Clock& clock)
       : writer_(writer), watchdog_(watchdog), routine_(routine), clock_(clock) {}
 
-  Ending Run(const std::vector<Step*>& steps, const BeforeStep& before);
+  // The routine's steps, and `last` behind them if there is one.
+  Ending Run(Step* last, const BeforeStep& before);
+  // One more step behind one that failed; its end says nothing about the build's.
+  void RunAfterFailure(Step& step);
 
   // The largest that any step told.
   int64_t peak_memory_bytes() const { return peak_memory_bytes_; }
@@ -31,6 +34,8 @@ class Pipeline {
   absl::Duration cpu() const { return cpu_; }
 
  private:
+  // All there are as far as is known now, and `last`.
+  std::vector<Step*> StepsNow(Step* last) const;
   Ending RunStep(Step& step);
   absl::StatusOr<StepResult> CheckApplyVerify(Step& step, StepContext& context);
   Ending EndingOf(Step& step, const absl::StatusOr<StepResult>& result) const;
@@ -39,6 +44,8 @@ class Pipeline {
   Watchdog& watchdog_;
   Routine& routine_;
   const Clock& clock_;
+  // How many steps were started.
+  int started_ = 0;
   int64_t peak_memory_bytes_ = 0;
   absl::Duration cpu_;
 };

@@ -117,6 +117,8 @@ absl::StatusOr<RootfsRequest> PlanRootfs(const v1::BuildRequest& request) {
   if (rootfs.outputs.empty()) rootfs.outputs.push_back(PackFormat::kTarZst);
   const auto& disabled = request.rootfs().disabled_shortcuts();
   rootfs.disabled_shortcuts = {disabled.begin(), disabled.end()};
+  rootfs.platform = request.target().platform();
+  rootfs.keep_going = request.rootfs().keep_going();
   if (request.rootfs().has_source_date())
     rootfs.source_date = rootwright::FromProto(request.rootfs().source_date());
   return rootfs;

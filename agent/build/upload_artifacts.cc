@@ -11,29 +11,29 @@ namespace {
 
 class UploadArtifacts : public Step {
  public:
-  UploadArtifacts(Routine& routine, const v1::Lease& lease, ArtifactPublisher& publisher, EventWriter& writer)
-      : routine_(routine), lease_(lease), publisher_(publisher), writer_(writer) {}
+  UploadArtifacts(const std::vector<ArtifactFile>& files, const v1::Lease& lease,
+                  ArtifactPublisher& publisher, EventWriter& writer)
+      : files_(files), lease_(lease), publisher_(publisher), writer_(writer) {}
 
   std::string name() const override { return "upload_artifacts"; }
   Place place() const override { return Place::kHost; }
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     int64_t bytes = 0;
-    for (const ArtifactFile& file : routine_.artifacts()) {
+    for (const ArtifactFile& file : files_) {
       const auto progress = [&](const ProgressUpdate& update) { context.reporter.Progress(update); };
       RW_RETURN_IF_ERROR(publisher_.Publish(lease_.build_id(), lease_.lease_id(), file, progress,
                                             context.deadline, context.stop));
       writer_.ArtifactReady(ToProto(file));
       bytes += file.size_bytes;
     }
-    if (routine_.artifacts().empty()) return StepResult::Done("nothing to give back");
-    return StepResult::Done(absl::StrCat(routine_.artifacts().size(),
-                                         routine_.artifacts().size() == 1 ? " file, " : " files, ",
-                                         SizeText(bytes)));
+    if (files_.empty()) return StepResult::Done("nothing to give back");
+    return StepResult::Done(
+        absl::StrCat(files_.size(), files_.size() == 1 ? " file, " : " files, ", SizeText(bytes)));
   }
 
  private:
-  Routine& routine_;
+  const std::vector<ArtifactFile>& files_;
   const v1::Lease& lease_;
   ArtifactPublisher& publisher_;
   EventWriter& writer_;
@@ -50,9 +50,9 @@ v1::Artifact ToProto(const ArtifactFile& file) {
   return artifact;
 }
 
-std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease,
+std::unique_ptr<Step> MakeUploadArtifacts(const std::vector<ArtifactFile>& files, const v1::Lease& lease,
                                           ArtifactPublisher& publisher, EventWriter& writer) {
-  return std::make_unique<UploadArtifacts>(routine, lease, publisher, writer);
+  return std::make_unique<UploadArtifacts>(files, lease, publisher, writer);
 }
 
 }  // namespace rootwright

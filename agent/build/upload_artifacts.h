@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "agent/build/artifact_publisher.h"
 #include "agent/build/event_writer.h"
@@ -9,8 +10,9 @@
 
 namespace rootwright {
 
-// The last step of every routine that has results: upload_artifacts. All arguments outlive it.
-std::unique_ptr<Step> MakeUploadArtifacts(Routine& routine, const v1::Lease& lease,
+// The last step of every routine that has results: upload_artifacts. All arguments outlive it; the files are
+// known when it runs.
+std::unique_ptr<Step> MakeUploadArtifacts(const std::vector<ArtifactFile>& files, const v1::Lease& lease,
                                           ArtifactPublisher& publisher, EventWriter& writer);
 
 v1::Artifact ToProto(const ArtifactFile& file);

@@ -120,6 +120,8 @@ void BuildView::ApplyEvent(const v1::BuildEvent& event) {
       build_.set_state(event.state_changed().state());
       break;
     case v1::BuildEvent::kStepStarted:
+      // Told again where it has changed.
+      if (!event.step_started().coming().empty()) coming_.clear();
       for (const std::string& step : event.step_started().coming()) coming_.push_back(Printable(step));
       if (!coming_.empty() && coming_.front() == event.step_started().step()) coming_.pop_front();
       steps_.push_back(

@@ -141,6 +141,7 @@ absl::Status TakeSource(const Arguments& arguments, const std::filesystem::path&
 
 absl::Status TakeRoutine(const Arguments& arguments, v1::BuildRequest& request) {
   if (!arguments.Has("command")) {
+    request.mutable_rootfs()->set_keep_going(arguments.Has("keep-going"));
     for (const char* option : {"env", "collect", "working-directory"}) {
       if (arguments.Has(option)) return Wrong(option, "goes only with --command");
     }

@@ -15,9 +15,11 @@
 #include <string>
 #include <system_error>
 #include <type_traits>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "executors/container/container_xml.h"
@@ -117,6 +119,22 @@ Failure Attach(int tree, const char* target, const char* run_options, const IdRa
   return {};
 }
 
+// `names` are the folders on the way, each in the one before.
+Failure AttachAt(int tree, const std::vector<std::string>& names, const IdRange& ids) {
+  int folder = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return Fail("/");
+  for (const std::string& name : names) {
+    if (const Failure made = MakeFolder(folder, name.c_str(), ids); made.error != 0) return made;
+    const int next = openat(folder, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (next < 0) return Fail(name.c_str());
+    close(folder);
+    folder = next;
+  }
+  if (syscall(SYS_move_mount, tree, "", folder, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+    return Fail(names.back().c_str());
+  return {};
+}
+
 }  // namespace
 
 absl::Status SecureContainer(pid_t init) {
@@ -141,6 +159,17 @@ absl::Status AttachTree(pid_t init, const UniqueFd& tree, const char* target, co
   return InChild("attach a tree", [&]() -> Failure {
     if (setns(mounts.get(), CLONE_NEWNS) != 0) return Fail("its mounts");
     return Attach(tree.get(), target, run_options.c_str(), ids);
+  });
+}
+
+absl::Status AttachInputs(pid_t init, const UniqueFd& tree, const std::string& target, const IdRange& ids) {
+  const std::vector<std::string> names = absl::StrSplit(target, '/', absl::SkipEmpty());
+  if (names.empty() || target[0] != '/')
+    return absl::InvalidArgumentError(absl::StrCat("attach inputs: ", target, ": not a place for them"));
+  RW_ASSIGN_OR_RETURN(const UniqueFd mounts, OpenNamespace(init, "mnt"));
+  return InChild("attach inputs", [&]() -> Failure {
+    if (setns(mounts.get(), CLONE_NEWNS) != 0) return Fail("its mounts");
+    return AttachAt(tree.get(), names, ids);
   });
 }
 

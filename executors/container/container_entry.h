@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
@@ -21,6 +23,10 @@ absl::Status SecureContainer(pid_t init);
 // Attaches the mount `tree` at `target`, with the container's own /proc and /dev and a new /run in it.
 // Folders are made where they are missing, and belong to the first of `ids`.
 absl::Status AttachTree(pid_t init, const UniqueFd& tree, const char* target, const IdRange& ids);
+
+// Attaches the mount `tree` at the absolute path `target`. Folders are made where they are missing, and
+// belong to the first of `ids`; a link on the way is refused.
+absl::Status AttachInputs(pid_t init, const UniqueFd& tree, const std::string& target, const IdRange& ids);
 
 // The first process of the container that libvirt's process `holder` keeps. NotFound when there is none.
 absl::StatusOr<pid_t> FindFirstProcess(pid_t holder);

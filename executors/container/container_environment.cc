@@ -256,6 +256,17 @@ absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesyst
   return std::string(kTarget);
 }
 
+absl::Status ContainerEnvironment::ShareInputs(const std::filesystem::path& folder, absl::string_view at,
+                                               Deadline, std::stop_token) {
+  RW_RETURN_IF_ERROR(Channel().status());
+  if (++inputs_ > kMostInputs)
+    return absl::ResourceExhaustedError(
+        absl::StrCat("share inputs: ", folder.string(), ": only ", kMostInputs, " folders can be shared"));
+  const absl::StatusOr<UniqueFd> tree = OpenShifted(folder, domain_.ids);
+  RW_RETURN_IF_ERROR(WithFault(tree.status(), Fault::kHost));
+  return WithFault(AttachInputs(FirstProcess(), *tree, std::string(at), domain_.ids), Fault::kHost);
+}
+
 absl::Status ContainerEnvironment::ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                                  std::stop_token stop) {
   RW_RETURN_IF_ERROR(Channel().status());

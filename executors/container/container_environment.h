@@ -47,6 +47,9 @@ class ContainerEnvironment : public Environment {
   // The tree becomes the lower layer of a second overlay; nothing is copied.
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
                                          Deadline deadline, std::stop_token stop) override;
+  // Shown by a mount; nothing is copied.
+  absl::Status ShareInputs(const std::filesystem::path& folder, absl::string_view at, Deadline deadline,
+                           std::stop_token stop) override;
   absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                              std::stop_token stop) override;
   std::string Describe() const override;
@@ -82,6 +85,7 @@ class ContainerEnvironment : public Environment {
   std::optional<ContainerCgroup> cgroup_;
   int64_t memory_kills_ = 0;
   int64_t refused_forks_ = 0;
+  int inputs_ = 0;
 
   enum class Phase { kMade, kStarted, kEnded };
   Mutex mutex_;

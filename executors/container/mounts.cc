@@ -35,12 +35,13 @@ std::string Unescape(absl::string_view text) {
 }
 
 // A copy of the folder's mount, not attached anywhere, whose owners go through the namespace.
-absl::StatusOr<UniqueFd> CloneShifted(const std::filesystem::path& folder, const UniqueFd& user_namespace) {
+absl::StatusOr<UniqueFd> CloneShifted(const std::filesystem::path& folder, const UniqueFd& user_namespace,
+                                      uint64_t more_attributes = 0) {
   UniqueFd tree(static_cast<int>(
       syscall(SYS_open_tree, AT_FDCWD, folder.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
   if (!tree) return ErrnoStatus(errno, "clone the mount of", folder.string());
   mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY;
+  attributes.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | more_attributes;
   attributes.userns_fd = static_cast<uint64_t>(user_namespace.get());
   if (syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0)
     return tree;
@@ -124,6 +125,11 @@ absl::Status MountShiftedOverlay(const std::filesystem::path& lower, const std::
   if (umount2((layers / "lower").c_str(), MNT_DETACH) != 0)
     status.Update(ErrnoStatus(errno, "unmount", (layers / "lower").string()));
   return status;
+}
+
+absl::StatusOr<UniqueFd> OpenShifted(const std::filesystem::path& folder, const IdRange& ids) {
+  RW_ASSIGN_OR_RETURN(const UniqueFd shift, MakeUserNamespace(0, ids.first, ids.count));
+  return CloneShifted(folder, shift, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
 absl::StatusOr<UniqueFd> OpenUnshifted(const std::filesystem::path& folder, const IdRange& ids) {

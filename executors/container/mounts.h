@@ -27,6 +27,10 @@ absl::Status UnmountBelow(const std::filesystem::path& folder);
 absl::Status MountShiftedOverlay(const std::filesystem::path& lower, const std::filesystem::path& layers,
                                  const IdRange& ids, const std::filesystem::path& at);
 
+// The folder with its owners shifted to `ids`, read-only and without devices and set-user-ID programs,
+// mounted nowhere: for attaching inside a container. Unimplemented as above.
+absl::StatusOr<UniqueFd> OpenShifted(const std::filesystem::path& folder, const IdRange& ids);
+
 // The folder with its owners shifted back from `ids` to 0 and up, read-only, mounted nowhere: for reading by
 // the descriptor. What is owned by anybody else appears as nobody's.
 absl::StatusOr<UniqueFd> OpenUnshifted(const std::filesystem::path& folder, const IdRange& ids);

@@ -16,6 +16,8 @@ namespace rootwright {
 inline constexpr absl::string_view kRootDisk = "root";
 inline constexpr absl::string_view kTreeDisk = "tree";
 inline constexpr absl::string_view kOutDisk = "out";
+// The disks for inputs, from 0.
+inline std::string InputDisk(int index) { return "input" + std::to_string(index); }
 
 // Names the virtio-serial port that rootwright-guest answers on.
 inline constexpr absl::string_view kGuestPort = "rootwright.0";

@@ -71,6 +71,8 @@ absl::Status MachineFiles::Make(const EnvironmentSpec& spec, const MachineImage&
   RW_RETURN_IF_ERROR(Copy(image.kernel, kernel()));
   RW_RETURN_IF_ERROR(Copy(image.initrd, initrd()));
   RW_RETURN_IF_ERROR(MakeSparse(tree_disk(), spec.disk_bytes));
+  for (int i = 0; i < Environment::kMostInputs; ++i)
+    RW_RETURN_IF_ERROR(MakeSparse(input_disk(i), spec.disk_bytes));
   // An archive is a little larger than what is in it.
   RW_RETURN_IF_ERROR(MakeSparse(out_disk(), spec.disk_bytes + spec.disk_bytes / 8 + 64 * kMiB));
   RW_RETURN_IF_ERROR(

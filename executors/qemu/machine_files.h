@@ -18,6 +18,7 @@ namespace rootwright {
 //                    machine boots, leaves the image store alone
 //   root.qcow2       overlay of the image's disk: what the machine writes
 //   tree.raw         sparse; receives an imported tree
+//   input0.raw, …    sparse; each receives a folder of inputs
 //   out.raw          sparse; receives the tar of what changed
 //   console.log      what the machine's serial port says
 //   guest.sock       the host end of the guest port
@@ -38,6 +39,9 @@ class MachineFiles {
   std::filesystem::path initrd() const { return folder_ / "initrd"; }
   std::filesystem::path root_disk() const { return folder_ / "root.qcow2"; }
   std::filesystem::path tree_disk() const { return folder_ / "tree.raw"; }
+  std::filesystem::path input_disk(int index) const {
+    return folder_ / ("input" + std::to_string(index) + ".raw");
+  }
   std::filesystem::path out_disk() const { return folder_ / "out.raw"; }
   std::filesystem::path console() const { return folder_ / "console.log"; }
   std::filesystem::path socket() const { return folder_ / "guest.sock"; }

@@ -87,6 +87,9 @@ DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings,
       {std::string(kRootDisk), DiskFormat::kQcow2, files.root_disk(), image.root_disk, image.root_format},
       {std::string(kTreeDisk), DiskFormat::kRaw, files.tree_disk(), std::nullopt, DiskFormat::kRaw},
       {std::string(kOutDisk), DiskFormat::kRaw, files.out_disk(), std::nullopt, DiskFormat::kRaw}};
+  for (int i = 0; i < Environment::kMostInputs; ++i)
+    domain.disks.push_back(
+        {InputDisk(i), DiskFormat::kRaw, files.input_disk(i), std::nullopt, DiskFormat::kRaw});
   domain.console_file = files.console();
   domain.guest_socket = files.socket();
   return domain;
@@ -270,6 +273,25 @@ absl::Status QemuEnvironment::MountTree(GuestChannel& channel, Deadline deadline
         Annotate(channel.Mount(mount, deadline, stop), absl::StrCat(domain_.name, ": mount the tree")));
   }
   return absl::OkStatus();
+}
+
+absl::Status QemuEnvironment::ShareInputs(const std::filesystem::path& folder, absl::string_view at,
+                                          Deadline deadline, std::stop_token stop) {
+  RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  if (inputs_ == kMostInputs)
+    return absl::ResourceExhaustedError(
+        absl::StrCat("share inputs: ", folder.string(), ": only ", kMostInputs, " folders can be shared"));
+  const EitherStop either(stop, watch_.ended());
+  const std::string disk = InputDisk(inputs_);
+  // As with an imported tree, the running machine has not read the disk yet.
+  const absl::Status made =
+      MakeExt4(folder, files_.input_disk(inputs_++), disk_bytes_, disk, deadline, either.token());
+  RW_RETURN_IF_ERROR(Explain(WithFault(made, Fault::kHost), stop));
+  const GuestMount mount = {absl::StrCat("serial:", disk), std::string(at), "ext4",
+                            MS_RDONLY | MS_NOATIME | MS_NOSUID | MS_NODEV, ""};
+  return Explain(
+      Annotate(channel->Mount(mount, deadline, either.token()), absl::StrCat(domain_.name, ": share inputs")),
+      stop);
 }
 
 absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive, Deadline deadline,

@@ -41,6 +41,9 @@ class QemuEnvironment : public Environment {
   // machine's root disk.
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
                                          Deadline deadline, std::stop_token stop) override;
+  // Each folder becomes a file system on a disk of its own.
+  absl::Status ShareInputs(const std::filesystem::path& folder, absl::string_view at, Deadline deadline,
+                           std::stop_token stop) override;
   absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                              std::stop_token stop) override;
   std::string Describe() const override;
@@ -70,6 +73,8 @@ class QemuEnvironment : public Environment {
   const int64_t disk_bytes_;
   const std::shared_ptr<LibvirtConnection> connection_;
   DomainWatch watch_;
+  // Disks for inputs that are in use. Of the build's thread.
+  int inputs_ = 0;
 
   enum class Phase { kMade, kStarted, kEnded };
   Mutex mutex_;

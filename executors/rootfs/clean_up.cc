@@ -1,6 +1,8 @@
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -9,7 +11,6 @@
 #include "base/status.h"
 #include "executors/rootfs/rootfs_steps.h"
 #include "executors/rootfs/target_command.h"
-#include "executors/rootfs/tree_files.h"
 
 namespace rootwright {
 namespace {
@@ -18,28 +19,28 @@ namespace {
 // identity go, too: every device that boots from the result must make its own (systemd does
 // it for an empty /etc/machine-id).
 constexpr char kCleanUp[] =
-    R"(rm -rf /.rootwright /var/lib/apt/lists/*_* /var/lib/apt/lists/.??* \
-  /var/lib/apt/lists/auxfiles /var/lib/apt/lists/lock /var/lib/apt/lists/partial/* /var/cache/apt/*.bin \
-  /var/cache/apt/archives/*.deb /var/log/apt/* /var/log/bootstrap.log /var/log/alternatives.log /var/log/dpkg.log \
-  /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /etc/*- /var/lib/systemd/random-seed \
-  /var/lib/dbus/machine-id /tmp/* /var/tmp/*
-for entry in /run/*; do
-  [ "$entry" = /run/lock ] || rm -rf "$entry" 2>/dev/null || :
+    R"(rm -rf "$R"/.rootwright "$R"/var/lib/apt/lists/*_* "$R"/var/lib/apt/lists/.??* \
+  "$R"/var/lib/apt/lists/auxfiles "$R"/var/lib/apt/lists/lock "$R"/var/lib/apt/lists/partial/* "$R"/var/cache/apt/*.bin \
+  "$R"/var/cache/apt/archives/*.deb "$R"/var/log/apt/* "$R"/var/log/bootstrap.log "$R"/var/log/alternatives.log "$R"/var/log/dpkg.log \
+  "$R"/var/lib/dpkg/*-old "$R"/var/cache/debconf/*-old "$R"/var/cache/ldconfig/aux-cache "$R"/etc/*- "$R"/var/lib/systemd/random-seed \
+  "$R"/var/lib/dbus/machine-id "$R"/tmp/* "$R"/var/tmp/*
+for entry in "$R"/run/*; do
+  [ "$entry" = "$R"/run/lock ] || rm -rf "$entry" 2>/dev/null || :
 done
-for log in /var/log/lastlog /var/log/faillog /var/log/wtmp /var/log/btmp; do
+for log in "$R"/var/log/lastlog "$R"/var/log/faillog "$R"/var/log/wtmp "$R"/var/log/btmp; do
   if [ -f "$log" ]; then : > "$log"; fi
 done
-if [ -f /etc/machine-id ]; then : > /etc/machine-id; fi
+if [ -f "$R"/etc/machine-id ]; then : > "$R"/etc/machine-id; fi
 )";
 
 // Keys that the packages' scripts made in the build would be the same on every device. Those
 // that an overlay brought (named in "$@") are the user's wish and stay.
 constexpr char kRemoveHostKeys[] =
-    R"(for key in /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/dropbear/dropbear_*_host_key; do
+    R"(for key in "$R"/etc/ssh/ssh_host_*_key "$R"/etc/ssh/ssh_host_*_key.pub "$R"/etc/dropbear/dropbear_*_host_key; do
   [ -e "$key" ] || continue
-  for kept; do [ "$kept" != "$key" ] || continue 2; done
+  for kept; do [ "$R$kept" != "$key" ] || continue 2; done
   rm "$key"
-  echo "removed $key"
+  echo "removed ${key#"$R"}"
 done
 )";
 
@@ -54,16 +55,16 @@ std::string Quoted(const std::vector<std::string>& words) {
 
 class CleanUp : public Step {
  public:
-  explicit CleanUp(RootfsState& state) : state_(state) {}
+  CleanUp(RootfsState& state, std::function<std::string()> product_root, std::string more)
+      : state_(state), product_root_(std::move(product_root)), more_(std::move(more)) {}
   std::string name() const override { return "clean_up"; }
   Place place() const override { return Place::kEnvironment; }
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
-    std::string script = absl::StrCat("set --", Quoted(KeysFromOverlays()), "\n", kRemoveHostKeys, kCleanUp);
-    // Ours only: an overlay may have replaced it.
-    absl::StrAppend(&script, "if grep -qs 'Placed by Rootwright' /", kPolicyPath, "; then rm /", kPolicyPath,
-                    "; fi\n");
-    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome, RunInTarget(state_, context, {script, "", {}, {}, {}}));
+    const std::string script =
+        absl::StrCat("set --", Quoted(KeysFromOverlays()), "\n", kRemoveHostKeys, kCleanUp, more_);
+    RW_ASSIGN_OR_RETURN(const TargetOutcome outcome,
+                        RunInTarget(state_, context, {script, "", {}, {}, {{"R", product_root_()}}}));
     if (absl::StrContains(outcome.tail.LastLines(20), "removed /etc/ssh/ssh_host_")) {
       context.reporter.Warn(
           "ssh host keys removed: each device must make its own, e.g. by 'ssh-keygen -A' at boot");
@@ -93,10 +94,15 @@ class CleanUp : public Step {
   }
 
   RootfsState& state_;
+  const std::function<std::string()> product_root_;
+  const std::string more_;
 };
 
 }  // namespace
 
-std::unique_ptr<Step> MakeCleanUp(RootfsState& state) { return std::make_unique<CleanUp>(state); }
+std::unique_ptr<Step> MakeCleanUp(RootfsState& state, std::function<std::string()> product_root,
+                                  std::string more) {
+  return std::make_unique<CleanUp>(state, std::move(product_root), std::move(more));
+}
 
 }  // namespace rootwright

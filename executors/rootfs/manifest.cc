@@ -10,8 +10,10 @@
 #include "absl/time/time.h"
 #include "archive/pack.h"
 #include "base/architecture.h"
+#include "base/status.h"
 #include "base/subprocess.h"
 #include "base/version.h"
+#include "executors/rootfs/installed_packages.h"
 
 namespace rootwright {
 namespace {
@@ -58,7 +60,21 @@ std::map<std::string, std::string> ToolVersions(Environment& environment, Deadli
   return versions;
 }
 
-std::string MakeManifest(const RootfsState& state, const std::vector<InstalledPackage>& packages,
+absl::StatusOr<ManifestParts> DescribeDebianPackages(const RootfsState& state) {
+  RW_ASSIGN_OR_RETURN(const std::vector<InstalledPackage> packages, ReadDpkgStatus(state.product));
+  ManifestParts parts;
+  parts.package_manager = {{"name", "apt"},
+                           {"mirror", state.host.apt_mirror},
+                           {"suite", state.specification.apt.suite},
+                           {"components", state.specification.apt.components}};
+  for (const InstalledPackage& package : packages) {
+    parts.packages.push_back(
+        {{"name", package.name}, {"version", package.version}, {"architecture", package.architecture}});
+  }
+  return parts;
+}
+
+std::string MakeManifest(const RootfsState& state, const ManifestParts& parts,
                          const std::map<std::string, std::string>& tools,
                          const std::vector<ArtifactFile>& archives) {
   Json manifest;
@@ -68,18 +84,12 @@ std::string MakeManifest(const RootfsState& state, const std::vector<InstalledPa
   manifest["source"] = SourceOf(state);
   manifest["source_date"] = Utc(state.source_date());
   manifest["source_date_epoch"] = absl::ToUnixSeconds(state.source_date());
-  manifest["package_manager"] = {{"name", "apt"},
-                                 {"mirror", state.host.apt_mirror},
-                                 {"suite", state.specification.apt.suite},
-                                 {"components", state.specification.apt.components}};
+  manifest["package_manager"] = parts.package_manager;
   manifest["image"] = {{"name", state.preparation.image.name}, {"digest", state.preparation.image.digest}};
   if (const std::string& kernel = state.preparation.image.kernel_release; !kernel.empty())
     manifest["image"]["kernel_release"] = kernel;
-  manifest["packages"] = Json::array();
-  for (const InstalledPackage& package : packages) {
-    manifest["packages"].push_back(
-        {{"name", package.name}, {"version", package.version}, {"architecture", package.architecture}});
-  }
+  if (!parts.build_root.is_null()) manifest["build_root"] = parts.build_root;
+  manifest["packages"] = parts.packages;
   manifest["shortcuts"] = Json::array();
   for (const UsedShortcut& shortcut : state.shortcuts) {
     manifest["shortcuts"].push_back({{"name", shortcut.name}, {"note", shortcut.note}});

@@ -2,6 +2,7 @@
 #include <map>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -35,7 +36,7 @@ const FormatNames& NamesOfFormat(PackFormat format) {
 
 class PackRootfs : public Step {
  public:
-  explicit PackRootfs(RootfsState& state) : state_(state) {}
+  PackRootfs(RootfsState& state, DescribePackages describe) : state_(state), describe_(std::move(describe)) {}
   std::string name() const override { return "pack_rootfs"; }
   Place place() const override { return Place::kHost; }
 
@@ -67,7 +68,7 @@ class PackRootfs : public Step {
   }
 
   absl::StatusOr<StepResult> PackAll(StepContext& context) {
-    const absl::StatusOr<std::vector<InstalledPackage>> packages = ReadDpkgStatus(state_.paths.tree());
+    const absl::StatusOr<ManifestParts> packages = describe_(state_);
     // A command of the specification may have removed it.
     if (absl::IsDataLoss(packages.status()))
       return StepResult::Failed(std::string(packages.status().message()));
@@ -84,6 +85,10 @@ class PackRootfs : public Step {
     const std::string manifest = MakeManifest(state_, *packages, tools, state_.artifacts);
     RW_RETURN_IF_ERROR(AddText("manifest.json", manifest, "application/json"));
     absl::StrAppend(&sums, state_.artifacts.back().sha256, "  manifest.json\n");
+    for (const ArtifactFile& record : state_.records) {
+      absl::StrAppend(&sums, record.sha256, "  ", record.name, "\n");
+      state_.artifacts.push_back(record);
+    }
     RW_RETURN_IF_ERROR(AddText("SHA256SUMS", sums, "text/plain"));
     context.reporter.Log(OutputStream::kStdout, sums);
     return StepResult::Done(absl::StrJoin(archives, ", "));
@@ -101,8 +106,8 @@ class PackRootfs : public Step {
     const PackProgress progress = [&](int64_t bytes, absl::string_view) {
       context.reporter.Progress({bytes, 0, "packing", names.name, ProgressUpdate::Unit::kBytes});
     };
-    RW_ASSIGN_OR_RETURN(const PackResult packed, PackTree(state_.paths.tree(), artifact.path, options,
-                                                          progress, context.deadline, context.stop));
+    RW_ASSIGN_OR_RETURN(const PackResult packed, PackTree(state_.product, artifact.path, options, progress,
+                                                          context.deadline, context.stop));
     for (const std::string& warning : packed.warnings) context.reporter.Warn(warning);
     artifact.size_bytes = packed.size_bytes;
     artifact.sha256 = packed.sha256;
@@ -118,10 +123,13 @@ class PackRootfs : public Step {
   }
 
   RootfsState& state_;
+  const DescribePackages describe_;
 };
 
 }  // namespace
 
-std::unique_ptr<Step> MakePackRootfs(RootfsState& state) { return std::make_unique<PackRootfs>(state); }
+std::unique_ptr<Step> MakePackRootfs(RootfsState& state, DescribePackages describe) {
+  return std::make_unique<PackRootfs>(state, std::move(describe));
+}
 
 }  // namespace rootwright

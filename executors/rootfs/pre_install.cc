@@ -16,12 +16,6 @@
 namespace rootwright {
 namespace {
 
-// A tree that nothing was mounted in still has to look like a system.
-constexpr char kMountWhatIsMissing[] = R"([ -e /proc/self/stat ] || mount -t proc proc /proc
-[ -d /sys/kernel ] || mount -t sysfs sysfs /sys || :
-[ -c /dev/null ] || mount -t devtmpfs dev /dev
-)";
-
 class PreInstall : public Step {
  public:
   explicit PreInstall(RootfsState& state) : state_(state) {}
@@ -39,12 +33,7 @@ class PreInstall : public Step {
                           state_.preparation.environment->ImportTree(state_.paths.tree(), context.LogSink(),
                                                                      context.deadline, context.stop));
     }
-    RW_ASSIGN_OR_RETURN(const TargetOutcome mounted,
-                        RunInTarget(state_, context, {kMountWhatIsMissing, "", {}, {}, {}}));
-    if (!mounted.result.ok()) {
-      return absl::InternalError(absl::StrCat("make /proc and /dev in the target: ", mounted.Ending(), ": ",
-                                              mounted.tail.LastLines(2)));
-    }
+    RW_RETURN_IF_ERROR(MountWhatIsMissing(state_, context));
     RW_ASSIGN_OR_RETURN(const StepResult owned, SetOverlayAttributes(state_, context, kPreInstallOverlay));
     if (!owned.ok()) return owned;
     return RunUserCommands(state_, context, state_.specification.pre_install_commands);

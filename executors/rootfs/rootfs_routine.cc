@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "executors/rootfs/portage/portage_steps.h"
 #include "executors/rootfs/rootfs_routine_with.h"
 #include "executors/rootfs/rootfs_state.h"
 #include "executors/rootfs/rootfs_steps.h"
@@ -12,32 +13,31 @@
 namespace rootwright {
 namespace {
 
+constexpr int kSpecificationSteps = 2;
+
 class RootfsRoutine : public Routine {
  public:
   RootfsRoutine(const RootfsRequest& request, const RootfsHost& host, Executor& executor,
                 std::unique_ptr<DebianRoot> debian)
       : state_(request, host, executor, std::move(debian)) {
-    steps_.push_back(MakeFetchSpecs(state_));
-    steps_.push_back(MakeParsePackages(state_));
-    steps_.push_back(MakeTranslatePackages(state_));
-    AddPreparingSteps(state_.preparation, steps_);
-    preparing_steps_ = static_cast<int>(steps_.size());
-    steps_.push_back(MakePreInstall(state_));
-    steps_.push_back(MakeInstallPackages(state_));
-    steps_.push_back(MakePostInstall(state_));
-    steps_.push_back(MakeCleanUp(state_));
-    steps_.push_back(MakeArchiveRootfs(state_));
-    steps_.push_back(MakePackRootfs(state_));
+    AddSpecificationSteps(state_, steps_);
+    // Until the specification says otherwise.
+    AddAptSteps(state_, steps_);
   }
 
   const std::vector<std::unique_ptr<Step>>& steps() const override { return steps_; }
-  int preparing_steps() const override { return preparing_steps_; }
+  // All before pre_install.
+  int preparing_steps() const override { return 6; }
   int collecting_steps() const override { return 2; }
   const std::vector<ArtifactFile>& artifacts() const override { return state_.artifacts; }
+  const std::vector<ArtifactFile>& failure_artifacts() const override { return state_.records; }
   Environment* environment() override { return state_.preparation.environment.get(); }
 
   void StepEnded(absl::string_view step, absl::Duration wall) override {
     state_.step_times.emplace_back(std::string(step), wall);
+    if (step != kParsePackages || state_.specification.package_manager != PackageManager::kPortage) return;
+    steps_.erase(steps_.begin() + kSpecificationSteps, steps_.end());
+    AddPortageSteps(state_, steps_);
   }
 
   absl::Status EndEnvironment(absl::Duration grace) override { return state_.preparation.End(grace); }
@@ -45,7 +45,6 @@ class RootfsRoutine : public Routine {
  private:
   RootfsState state_;
   std::vector<std::unique_ptr<Step>> steps_;
-  int preparing_steps_ = 0;
 };
 
 }  // namespace

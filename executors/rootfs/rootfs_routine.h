@@ -11,6 +11,8 @@
 #include "absl/time/time.h"
 #include "archive/pack.h"
 #include "executors/executor.h"
+#include "executors/rootfs/build_roots.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/source.h"
 #include "executors/step.h"
 
@@ -26,6 +28,11 @@ struct RootfsRequest {
   std::set<std::string> disabled_shortcuts;
   // Absent: the time of the pinned commit.
   std::optional<absl::Time> source_date;
+  // Of a Portage specification: a name of the platforms file; empty: the branch's, else the architecture's
+  // own.
+  std::string platform;
+  // Go on with other packages when one fails, to learn of all that do; the build fails all the same.
+  bool keep_going = false;
 };
 
 // What every rootfs build on this host shares.
@@ -38,13 +45,21 @@ struct RootfsHost {
   std::filesystem::path apt_keyring;
   // Has rootwright-unpack and rootwright-apply.
   std::filesystem::path programs;
+  // For Portage specifications. Outlives every routine; null: there are none, and such builds are refused.
+  BuildRoots* build_roots = nullptr;
+  // Source files: kept between builds, shared by them.
+  std::filesystem::path distfile_cache = {};
+  // Ebuilds for every build, the main repository first.
+  std::vector<HostRepository> repositories = {};
+  std::vector<Platform> platforms = ShippedPlatforms();
 };
 
 // The thirteen steps of the design but the last (upload_artifacts), which is the agent's. What
 // the host can find out alone comes first, so that a mistake is named before a machine starts:
 // fetch_specs, parse_packages, translate_packages, prepare_image, setup_environment,
 // reach_environment, pre_install, install_packages, post_install, clean_up, archive_rootfs,
-// pack_rootfs.
+// pack_rootfs. Portage itself resolves packages, so in its builds translate_packages comes behind
+// reach_environment; which it is, is known when parse_packages has ended.
 // InvalidArgument when the request names an unknown shortcut.
 absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request,
                                                            const RootfsHost& host, Executor& executor);

@@ -10,6 +10,7 @@
 #include "debian/apt.h"
 #include "executors/preparation.h"
 #include "executors/rootfs/debian_root.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/rootfs_routine.h"
 #include "executors/rootfs/shortcuts/shortcut.h"
 #include "executors/rootfs/spec/specification.h"
@@ -20,12 +21,16 @@ namespace rootwright {
 // Where a build keeps its things below its private folder (executor.h):
 //
 //   source/       the checked-out repository
+//   inputs/       what the environment is shown besides its tree
 //   tree/         the root filesystem as the host sees it
 //   changes.tar   what the environment changed in it
+//   records/      plan and logs, for people
 //   artifacts/    results
 struct RootfsPaths {
   explicit RootfsPaths(std::filesystem::path private_folder) : folder(std::move(private_folder)) {}
   std::filesystem::path source() const { return folder / "source"; }
+  std::filesystem::path inputs() const { return folder / "inputs"; }
+  std::filesystem::path records() const { return folder / "records"; }
   std::filesystem::path tree() const { return folder / "tree"; }
   std::filesystem::path changes() const { return folder / "changes.tar"; }
   std::filesystem::path artifacts() const { return folder / "artifacts"; }
@@ -58,14 +63,20 @@ struct RootfsState {
   absl::Time source_date() const { return request.source_date.value_or(source.commit_time); }
   // parse_packages.
   Specification specification;
-  // translate_packages.
+  // translate_packages of a specification for Debian packages.
   AptPlan plan;
-  // pre_install. `root` is the tree inside the environment, empty before.
+  // Of a specification for Portage; its steps say when what is set.
+  PortageBuild portage;
+  // The step that imports the tree: its place inside the environment, empty before.
   std::string root;
+  // pre_install of Debian packages.
   std::vector<UsedShortcut> shortcuts;
   // By name, in the order in which they ended; for the manifest.
   std::vector<std::pair<std::string, absl::Duration>> step_times;
-  // archive_rootfs.
+  // What tells how a build went, whether it went well or not: plan.json, logs of packages that failed.
+  std::vector<ArtifactFile> records;
+  // archive_rootfs: the result on the host, in paths.tree() or below it.
+  std::filesystem::path product;
   bool archived = false;
   // pack_rootfs.
   std::vector<ArtifactFile> artifacts;

@@ -1,16 +1,26 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "executors/rootfs/manifest.h"
 #include "executors/rootfs/rootfs_state.h"
 #include "executors/step.h"
 
 namespace rootwright {
 
-// The steps between which a rootfs build goes, each in a file of its own (the first three
-// share one). `state` outlives them.
-std::unique_ptr<Step> MakeFetchSpecs(RootfsState& state);
-std::unique_ptr<Step> MakeParsePackages(RootfsState& state);
+// The steps between which a rootfs build goes. `state` outlives them.
+
+inline constexpr char kParsePackages[] = "parse_packages";
+
+// fetch_specs and parse_packages, which every build begins with.
+void AddSpecificationSteps(RootfsState& state, std::vector<std::unique_ptr<Step>>& steps);
+
+// What follows for Debian packages. portage/portage_steps.h has what follows for Portage.
+void AddAptSteps(RootfsState& state, std::vector<std::unique_ptr<Step>>& steps);
+
 std::unique_ptr<Step> MakeTranslatePackages(RootfsState& state);
 
 // Makes the target's tree and gives it to the environment. On the host: packages downloaded
@@ -23,8 +33,23 @@ std::unique_ptr<Step> MakePreInstall(RootfsState& state);
 // Runs the packages' own scripts in the environment: preinst, then dpkg --configure.
 std::unique_ptr<Step> MakeInstallPackages(RootfsState& state);
 std::unique_ptr<Step> MakePostInstall(RootfsState& state);
-std::unique_ptr<Step> MakeCleanUp(RootfsState& state);
-std::unique_ptr<Step> MakeArchiveRootfs(RootfsState& state);
-std::unique_ptr<Step> MakePackRootfs(RootfsState& state);
+
+// --- for both package managers ---
+
+// Takes out of the product what belongs to its making. Where it is in the tree, e.g. "/target" ("" when it is
+// the tree), is known when the step runs; `more` is a script of the package manager's own, with $R as that
+// place.
+std::unique_ptr<Step> MakeCleanUp(RootfsState& state, std::function<std::string()> product_root,
+                                  std::string more);
+
+// Takes what changed in the environment and lays it over the host's tree, which `prepare` makes first.
+using PrepareTree = std::function<absl::Status(StepContext&)>;
+std::unique_ptr<Step> MakeArchiveRootfs(RootfsState& state, PrepareTree prepare,
+                                        std::function<std::string()> product_root);
+
+// Packs the product, with a manifest of what `describe` finds in it. DataLoss from it is the user's failure:
+// a command may have removed the package manager's database.
+using DescribePackages = std::function<absl::StatusOr<ManifestParts>(const RootfsState&)>;
+std::unique_ptr<Step> MakePackRootfs(RootfsState& state, DescribePackages describe);
 
 }  // namespace rootwright

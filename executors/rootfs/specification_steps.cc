@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/size_text.h"
 #include "base/status.h"
 #include "executors/rootfs/rootfs_steps.h"
@@ -14,7 +15,7 @@ namespace {
 class ParsePackages : public Step {
  public:
   explicit ParsePackages(RootfsState& state) : state_(state) {}
-  std::string name() const override { return "parse_packages"; }
+  std::string name() const override { return kParsePackages; }
   Place place() const override { return Place::kHost; }
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
@@ -30,15 +31,42 @@ class ParsePackages : public Step {
     }
     if (!parsed.warnings.empty())
       context.reporter.Log(OutputStream::kStderr, FormatProblems(parsed.warnings));
+    std::string platform;
     if (parsed.specification.package_manager == PackageManager::kPortage) {
-      return StepResult::Failed(absl::StrCat(
-          kConfigurationFile, ": a specification for Portage, which this agent cannot build yet"));
+      if (const std::string why = ChoosePlatform(); !why.empty())
+        return StepResult::Failed(absl::StrCat(kConfigurationFile, ": ", why));
+      platform = absl::StrCat(" for platform ", state_.portage.platform.name);
     }
     state_.specification = std::move(parsed.specification);
-    return StepResult::Done(absl::StrCat(state_.specification.packages_asked(), " packages asked"));
+    return StepResult::Done(absl::StrCat(state_.specification.packages_asked(), " packages asked", platform));
   }
 
  private:
+  // Of a Portage specification: what the request names, else its branch, else the one named as the
+  // architecture. Returns why there is none.
+  std::string ChoosePlatform() {
+    const RootfsRequest& request = state_.request;
+    const std::vector<Platform>& platforms = state_.host.platforms;
+    if (state_.host.build_roots == nullptr) return "it is for Portage, for which this agent is not set up";
+    const Architecture architecture = request.environment.architecture;
+    absl::StatusOr<Platform> platform = request.platform.empty()
+                                            ? PlatformOfBranch(platforms, BranchOf(request.source.ref))
+                                            : FindPlatform(platforms, request.platform);
+    if (!platform.ok() && request.platform.empty())
+      platform = FindPlatform(platforms, NamesOf(architecture).debian);
+    if (!platform.ok()) return std::string(platform.status().message());
+    if (platform->architecture != architecture) {
+      return absl::StrCat("platform ", platform->name, " is for ", NamesOf(platform->architecture).debian,
+                          ", this build for ", NamesOf(architecture).debian);
+    }
+    state_.portage.platform = *std::move(platform);
+    return "";
+  }
+
+  static std::string BranchOf(absl::string_view ref) {
+    return std::string(absl::StripPrefix(ref, "refs/heads/"));
+  }
+
   RootfsState& state_;
 };
 
@@ -97,10 +125,11 @@ class TranslatePackages : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> MakeFetchSpecs(RootfsState& state) {
-  return MakeFetchSource("fetch_specs", state.request.source, state.paths.source(), state.source);
+void AddSpecificationSteps(RootfsState& state, std::vector<std::unique_ptr<Step>>& steps) {
+  steps.push_back(MakeFetchSource("fetch_specs", state.request.source, state.paths.source(), state.source));
+  steps.push_back(std::make_unique<ParsePackages>(state));
 }
-std::unique_ptr<Step> MakeParsePackages(RootfsState& state) { return std::make_unique<ParsePackages>(state); }
+
 std::unique_ptr<Step> MakeTranslatePackages(RootfsState& state) {
   return std::make_unique<TranslatePackages>(state);
 }

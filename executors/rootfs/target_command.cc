@@ -16,6 +16,12 @@ namespace {
 
 constexpr size_t kTailBytes = 4096;
 
+// A tree that nothing was mounted in still has to look like a system.
+constexpr char kMountWhatIsMissing[] = R"([ -e /proc/self/stat ] || mount -t proc proc /proc
+[ -d /sys/kernel ] || mount -t sysfs sysfs /sys || :
+[ -c /dev/null ] || mount -t devtmpfs dev /dev
+)";
+
 }  // namespace
 
 void OutputTail::Append(absl::string_view data) {
@@ -50,10 +56,11 @@ std::map<std::string, std::string> TargetVariables() {
 absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context,
                                           const TargetScript& script) {
   EnvironmentCommand command;
-  command.argv = {"/bin/sh", "-ec", script.script};
+  command.argv = {"/bin/sh", "-ec", script.script, "sh"};
+  command.argv.insert(command.argv.end(), script.arguments.begin(), script.arguments.end());
   command.variables = TargetVariables();
-  command.variables.insert(script.variables.begin(), script.variables.end());
-  command.root = state.root;
+  for (const auto& [name, value] : script.variables) command.variables[name] = value;
+  command.root = script.root.empty() ? state.root : script.root;
   command.input = script.input;
   TargetOutcome outcome;
   const OutputSink sink = [&](OutputStream stream, absl::string_view data) {
@@ -65,6 +72,14 @@ absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& conte
   RW_ASSIGN_OR_RETURN(outcome.result,
                       state.preparation.environment->Run(command, sink, context.deadline, context.stop));
   return outcome;
+}
+
+absl::Status MountWhatIsMissing(RootfsState& state, StepContext& context) {
+  RW_ASSIGN_OR_RETURN(const TargetOutcome mounted,
+                      RunInTarget(state, context, {kMountWhatIsMissing, "", {}, {}, {}}));
+  if (mounted.result.ok()) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("make /proc and /dev in the target: ", mounted.Ending(), ": ", mounted.tail.LastLines(2)));
 }
 
 void AddUse(const CommandResult& result, StepResult& step) {

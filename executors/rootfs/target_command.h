@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -47,11 +48,18 @@ struct TargetScript {
   std::function<void(absl::string_view)> take_stdout;
   // Called with standard error, besides the log.
   std::function<void(absl::string_view)> see_stderr;
-  // Added to TargetVariables.
+  // Added to TargetVariables, or in place of them.
   std::map<std::string, std::string> variables;
+  // $1 and on.
+  std::vector<std::string> arguments = {};
+  // Inside the environment; empty: the tree (RootfsState::root).
+  std::string root = {};
 };
 absl::StatusOr<TargetOutcome> RunInTarget(RootfsState& state, StepContext& context,
                                           const TargetScript& script);
+
+// Gives the tree /proc, /sys and /dev where nothing mounted them: it has to look like a system.
+absl::Status MountWhatIsMissing(RootfsState& state, StepContext& context);
 
 // Adds what a command used to what its step used.
 void AddUse(const CommandResult& result, StepResult& step);

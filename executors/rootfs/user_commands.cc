@@ -8,11 +8,12 @@
 namespace rootwright {
 
 absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& context,
-                                           const std::vector<SpecCommand>& commands) {
+                                           const std::vector<SpecCommand>& commands,
+                                           const CommandPlace& place) {
   StepResult result;
+  std::map<std::string, std::string> variables = place.variables;
   // Not for the packages' scripts: Python would then write bytecode of another kind.
-  const std::map<std::string, std::string> variables = {
-      {"SOURCE_DATE_EPOCH", absl::StrCat(absl::ToUnixSeconds(state.source_date()))}};
+  variables["SOURCE_DATE_EPOCH"] = absl::StrCat(absl::ToUnixSeconds(state.source_date()));
   int64_t done = 0;
   for (const SpecCommand& command : commands) {
     const std::string text(absl::StripTrailingAsciiWhitespace(command.text));
@@ -20,7 +21,7 @@ absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& cont
     context.reporter.Progress({done++, static_cast<int64_t>(commands.size()), "running", first_line});
     context.reporter.Log(OutputStream::kStdout, absl::StrCat("+ ", text, "\n"));
     RW_ASSIGN_OR_RETURN(const TargetOutcome outcome,
-                        RunInTarget(state, context, {command.text, "", {}, {}, variables}));
+                        RunInTarget(state, context, {command.text, "", {}, {}, variables, {}, place.root}));
     AddUse(outcome.result, result);
     if (outcome.result.ok()) continue;
     const std::string last = outcome.tail.LastLines(1);
@@ -34,14 +35,15 @@ absl::StatusOr<StepResult> RunUserCommands(RootfsState& state, StepContext& cont
   return result;
 }
 
-absl::StatusOr<StepResult> SetOverlayAttributes(RootfsState& state, StepContext& context,
-                                                const char* overlay) {
+absl::StatusOr<StepResult> SetOverlayAttributes(RootfsState& state, StepContext& context, const char* overlay,
+                                                const CommandPlace& place) {
   StepResult result;
   const std::string script = AttributeScript(state.specification.overlay_attributes, overlay);
   if (script.empty()) return result;
   // By standard input: it may be longer than an argument can be.
-  RW_ASSIGN_OR_RETURN(const TargetOutcome outcome,
-                      RunInTarget(state, context, {"exec /bin/sh -e", script, {}, {}, {}}));
+  RW_ASSIGN_OR_RETURN(
+      const TargetOutcome outcome,
+      RunInTarget(state, context, {"exec /bin/sh -e", script, {}, {}, place.variables, {}, place.root}));
   AddUse(outcome.result, result);
   if (outcome.result.ok()) return result;
   result.failure = absl::StrCat("overlay_attributes of ", overlay, " cannot be set (", outcome.Ending(),

@@ -253,6 +253,42 @@ TEST_P(EnvironmentContract, TakesATreeInAndItsChangesOut) {
   EXPECT_EQ(*ReadFile(tree / "etc/gone"), "before\n") << "the host's tree was changed";
 }
 
+TEST_P(EnvironmentContract, SharesInputsForReadingOnly) {
+  const absl::StatusOr<ScopedFolder> folder =
+      ScopedFolder::Create(std::filesystem::temp_directory_path(), "rootwright-contract-");
+  ASSERT_TRUE(folder.ok()) << folder.status();
+  const std::filesystem::path tree = folder->path() / "tree";
+  for (const char* name : {"bin", "dev", "proc", "sys", "run", "etc", "usr", "tmp"})
+    ASSERT_TRUE(MakeFolders(tree / name).ok());
+  for (const char* name : {"one", "two"}) {
+    ASSERT_TRUE(MakeFolders(folder->path() / name / "below").ok());
+    ASSERT_TRUE(WriteFileAtomically(folder->path() / name / "below/file", name, 0640).ok());
+  }
+  const std::unique_ptr<Environment> environment = MakeReached();
+  ASSERT_NE(environment, nullptr);
+  const OutputSink ignore = [](OutputStream, absl::string_view) {};
+  const absl::StatusOr<std::string> target = environment->ImportTree(tree, ignore, Soon(), {});
+  ASSERT_TRUE(target.ok()) << target.status();
+  // One in the imported tree at a place that is not there, one outside of it.
+  const std::string inside = absl::StrCat(*target, "/var/db/inputs");
+  absl::Status shared = environment->ShareInputs(folder->path() / "one", inside, Soon(), {});
+  ASSERT_TRUE(shared.ok()) << shared;
+  shared = environment->ShareInputs(folder->path() / "two", "/var/tmp/inputs", Soon(), {});
+  ASSERT_TRUE(shared.ok()) << shared;
+  const Ran seen = Run(*environment, Shell(absl::StrCat("cd ", inside,
+                                                        "; stat -c '%u:%g %a' below/file; cat below/file;"
+                                                        "cat /var/tmp/inputs/below/file")));
+  EXPECT_EQ(seen.out, "0:0 640\nonetwo") << seen.err;
+  const Ran written = Run(*environment, Shell(absl::StrCat("echo x >", inside, "/below/file")));
+  EXPECT_FALSE(written.result.ok());
+  EXPECT_EQ(*ReadFile(folder->path() / "one/below/file"), "one");
+  // They are no changes of the tree.
+  const std::filesystem::path archive = folder->path() / "changes.tar";
+  const absl::Status exported = environment->ExportChanges(archive, Soon(), {});
+  ASSERT_TRUE(exported.ok()) << exported;
+  EXPECT_THAT(List(archive), ::testing::Not(::testing::HasSubstr("below")));
+}
+
 TEST_P(EnvironmentContract, CountsItsCpuTime) {
   const absl::StatusOr<absl::Duration> before = Shared().CpuTime();
   ASSERT_TRUE(before.ok()) << before.status();

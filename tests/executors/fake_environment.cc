@@ -13,10 +13,11 @@ namespace {
 namespace fs = std::filesystem;
 
 // $1 the environment's folder, $2 the imported tree or "", $3 the command's root, $4 its
-// working folder, then the command. The namespace is gone when the command is.
+// working folder, $5 the inputs (lines: where, what), then the command. The namespace is gone when the
+// command is.
 constexpr char kEnter[] = R"(set -e
-folder=$1 lower=$2 inside=$3 work=$4
-shift 4
+folder=$1 lower=$2 inside=$3 work=$4 inputs=$5
+shift 5
 root=$folder/root
 for name in usr etc; do
   mount --bind "/$name" "$root/$name"
@@ -29,6 +30,13 @@ if [ -n "$lower" ]; then
     overlay "$root/tree"
   [ ! -d "$root/tree/proc" ] || mount --rbind /proc "$root/tree/proc"
 fi
+while read -r at && read -r shared; do
+  mkdir -p "$root$at"
+  mount --bind "$shared" "$root$at"
+  mount -o remount,bind,ro "$root$at"
+done <<END
+$inputs
+END
 exec unshare --root="$root$inside" --wd="$work" -- "$@"
 )";
 
@@ -80,7 +88,8 @@ absl::StatusOr<CommandResult> FakeEnvironment::RunHere(const EnvironmentCommand&
                folder_->path().string(),
                lower_.string(),
                command.root,
-               command.working_directory};
+               command.working_directory,
+               inputs_};
   spec.argv.insert(spec.argv.end(), command.argv.begin(), command.argv.end());
   spec.environment = command.variables;
   spec.environment->try_emplace("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -156,6 +165,14 @@ absl::StatusOr<std::string> FakeEnvironment::ImportTree(const fs::path& tree, co
     return absl::NotFoundError(absl::StrCat("import tree: ", tree.string()));
   lower_ = tree;
   return "/tree";
+}
+
+absl::Status FakeEnvironment::ShareInputs(const fs::path& folder, absl::string_view at, Deadline,
+                                          std::stop_token) {
+  RW_RETURN_IF_ERROR(CheckUsable());
+  if (++shared_ > kMostInputs) return absl::ResourceExhaustedError("share inputs: too many");
+  absl::StrAppend(&inputs_, at, "\n", folder.string(), "\n");
+  return absl::OkStatus();
 }
 
 absl::Status FakeEnvironment::ExportChanges(const fs::path& archive, Deadline deadline,

@@ -33,6 +33,8 @@ class FakeEnvironment : public Environment {
                        std::stop_token stop) override;
   absl::StatusOr<std::string> ImportTree(const std::filesystem::path& tree, const OutputSink& sink,
                                          Deadline deadline, std::stop_token stop) override;
+  absl::Status ShareInputs(const std::filesystem::path& folder, absl::string_view at, Deadline deadline,
+                           std::stop_token stop) override;
   absl::Status ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                              std::stop_token stop) override;
   std::string Describe() const override { return "this host"; }
@@ -48,6 +50,9 @@ class FakeEnvironment : public Environment {
   std::optional<ScopedFolder> folder_;
   // The imported tree; empty when there is none.
   std::filesystem::path lower_;
+  // "at\nfolder\n" of each.
+  std::string inputs_;
+  int shared_ = 0;
   absl::Duration cpu_;
   bool reached_ = false;
   std::stop_source killed_;

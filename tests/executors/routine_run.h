@@ -45,7 +45,9 @@ struct RoutineRun {
 // Runs the steps as agent/build does: check, apply, verify, stop at the first that fails.
 inline void RunRoutine(Routine& routine, RoutineRun& run, std::stop_token stop = {}) {
   StepContext context{run.reporter, Deadline::In(absl::Minutes(20)), stop};
-  for (const std::unique_ptr<Step>& step : routine.steps()) {
+  // By number: the routine may exchange what is to come.
+  for (size_t i = 0; i < routine.steps().size(); ++i) {
+    Step* const step = routine.steps()[i].get();
     const Instant start = Clock::Real().Now();
     run.steps.push_back(step->name());
     const absl::StatusOr<bool> done = step->Check(context);

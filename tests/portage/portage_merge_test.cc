@@ -14,7 +14,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/sha256.h"
 #include "base/status.h"
 #include "executors/rootfs/portage/binary_package_cache.h"
 #include "executors/rootfs/portage/distfile_cache.h"
@@ -23,6 +22,7 @@
 #include "executors/rootfs/portage/portage_files.h"
 #include "executors/rootfs/spec/overlay.h"
 #include "tests/portage/native_root.h"
+#include "tests/portage/portage_image.h"
 
 namespace rootwright {
 namespace {
@@ -51,12 +51,6 @@ std::string Variable(const char* name, const std::string& otherwise) {
 fs::path Source() { return fs::absolute(Variable("ROOTWRIGHT_SOURCE", ".")); }
 fs::path Cache() { return Variable("ROOTWRIGHT_CACHE", "/var/cache/rootwright"); }
 
-absl::Status Execute(const std::vector<std::string>& argv) {
-  SubprocessSpec spec;
-  spec.argv = argv;
-  return CheckSubprocess(spec, Deadline::In(absl::Minutes(15)), {}).status();
-}
-
 // What merging came to.
 struct Merge {
   int exit_code = -1;
@@ -80,7 +74,7 @@ class Portage : public testing::Test {
     ASSERT_EQ(geteuid(), 0U) << "this test needs root: it makes mounts and owners";
     folder_ = std::make_unique<ScopedFolder>(
         *ScopedFolder::Create(Variable("TMPDIR", "/var/tmp"), "portage-test-"));
-    const absl::Status made = MakeImage();
+    const absl::Status made = UnpackPortageImage(folder_->path() / "image");
     ASSERT_TRUE(made.ok()) << made;
   }
   static void TearDownTestSuite() { folder_.reset(); }
@@ -112,35 +106,6 @@ class Portage : public testing::Test {
     ASSERT_TRUE(written.ok()) << written;
     const absl::Status placed = PlaceOverlay(overlay->path(), root_->Written());
     ASSERT_TRUE(placed.ok()) << placed;
-  }
-
-  // The image as its folder describes it now, kept between runs.
-  static absl::Status MakeImage() {
-    Sha256 sha;
-    std::set<fs::path> files;
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(Source() / "images/portage"))
-      if (entry.is_regular_file() && entry.path().filename() != "README.md") files.insert(entry.path());
-    for (const fs::path& file : files) {
-      RW_ASSIGN_OR_RETURN(const std::string content, ReadFile(file));
-      sha.Update(absl::StrCat(file.lexically_relative(Source()).string(), "\n", content));
-    }
-    const fs::path archive = Cache() / "portage" / (sha.Digest().substr(0, 16) + ".tar.zst");
-    if (!fs::exists(archive)) {
-      const fs::path specification = folder_->path() / "specification";
-      RW_RETURN_IF_ERROR(MakeFolders(archive.parent_path()));
-      RW_RETURN_IF_ERROR(
-          Execute({(Source() / "images/portage/make-specification").string(), specification.string()}));
-      // Made in our own folder, so that a test that is killed leaves nothing large in the cache.
-      const std::string made = (folder_->path() / "image.tar.zst").string();
-      RW_RETURN_IF_ERROR(Execute(
-          {fs::canonical("/proc/self/exe").parent_path() / "portage-root", specification.string(), made}));
-      const std::string unfinished = absl::StrCat(archive.string(), ".", getpid());
-      fs::copy_file(made, unfinished);
-      fs::rename(unfinished, archive);
-    }
-    const std::string image = (folder_->path() / "image").string();
-    RW_RETURN_IF_ERROR(MakeFolders(image));
-    return Execute({"tar", "--numeric-owner", "-p", "-xf", archive.string(), "-C", image});
   }
 
   NativeRoot::Command Python(absl::string_view program, const std::vector<std::string>& atoms) {
@@ -181,7 +146,7 @@ class Portage : public testing::Test {
 
   absl::Status Fetch(const EmergePlan& plan) {
     return DistfileCache(Cache() / "distfiles")
-        .MakeDistdir(plan.files, folder_->path() / "distfiles", Deadline::In(absl::Minutes(5)), {});
+        .MakeDistdir(plan.files, folder_->path() / "distfiles", nullptr, Deadline::In(absl::Minutes(5)), {});
   }
 
   Merge MergePackages(const std::vector<std::string>& atoms) {

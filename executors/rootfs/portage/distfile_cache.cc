@@ -210,10 +210,17 @@ absl::Status DistfileCache::Fetch(const Distfile& file, const fs::path& partial,
 }
 
 absl::Status DistfileCache::MakeDistdir(const std::vector<Distfile>& files, const fs::path& folder,
-                                        Deadline deadline, std::stop_token stop) const {
+                                        const DistdirProgress& progress, Deadline deadline,
+                                        std::stop_token stop) const {
   RW_RETURN_IF_ERROR(MakeFolders(folder));
+  int64_t before = 0;
   for (const Distfile& file : files) {
-    RW_ASSIGN_OR_RETURN(const fs::path source, Get(file, nullptr, deadline, stop));
+    const Progress of_file = [&](int64_t bytes) {
+      if (progress) progress(before + bytes, file);
+    };
+    of_file(0);
+    RW_ASSIGN_OR_RETURN(const fs::path source, Get(file, of_file, deadline, stop));
+    before += file.size_bytes;
     const fs::path target = folder / file.name;
     std::error_code error;
     fs::remove(target, error);

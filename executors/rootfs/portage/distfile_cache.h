@@ -35,9 +35,11 @@ class DistfileCache {
                                             std::stop_token stop) const;
 
   // Has all of them and makes `folder` a DISTDIR that holds each under its name: hard links, or copies where
-  // the folder is on another file system. `folder` is made if it is missing.
+  // the folder is on another file system. `folder` is made if it is missing. `progress`, if there is one, is
+  // told the bytes of all files together that are here, and the file in hand.
+  using DistdirProgress = std::function<void(int64_t bytes, const Distfile& file)>;
   absl::Status MakeDistdir(const std::vector<Distfile>& files, const std::filesystem::path& folder,
-                           Deadline deadline, std::stop_token stop) const;
+                           const DistdirProgress& progress, Deadline deadline, std::stop_token stop) const;
 
  private:
   absl::Status Fetch(const Distfile& file, const std::filesystem::path& partial, const Progress& progress,

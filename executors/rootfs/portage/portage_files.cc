@@ -47,9 +47,7 @@ absl::Status CheckSettings(const EmergeSettings& settings) {
     RW_RETURN_IF_ERROR(CheckName("repository", repository.name));
     RW_RETURN_IF_ERROR(CheckPath("repository", repository.location));
   }
-  RW_RETURN_IF_ERROR(CheckPath("profile", absl::StrCat("/", settings.profile)));
-  if (settings.profile.empty()) return Refused("profile", settings.profile, "must be named");
-  return absl::OkStatus();
+  return CheckPath("profile", absl::StrCat("/", settings.profile));
 }
 
 bool LinksAgainstRoot(const EmergeSettings& settings) {
@@ -79,10 +77,13 @@ absl::StatusOr<std::vector<PortageFile>> PortageFiles(const EmergeSettings& sett
     absl::StrAppend(&repositories, "\n[", repository.name, "]\nlocation = ", repository.location,
                     "\nauto-sync = no\n");
   }
-  return std::vector<PortageFile>{
-      {"/etc/portage/repos.conf/rootwright.conf", repositories, "", 0644},
-      {"/etc/portage/make.profile", "",
-       absl::StrCat(settings.repositories.front().location, "/profiles/", settings.profile), 0777}};
+  std::vector<PortageFile> files = {{"/etc/portage/repos.conf/rootwright.conf", repositories, "", 0644}};
+  if (!settings.profile.empty()) {
+    files.push_back({"/etc/portage/make.profile", "",
+                     absl::StrCat(settings.repositories.front().location, "/profiles/", settings.profile),
+                     0777});
+  }
+  return files;
 }
 
 std::map<std::string, std::string> PortageVariables(const EmergeSettings& settings) {
@@ -97,6 +98,7 @@ std::map<std::string, std::string> PortageVariables(const EmergeSettings& settin
       {"NOCOLOR", "true"},
       {"FEATURES", Features(settings)},
       {"DISTDIR", settings.distfiles},
+      {"PORTAGE_RO_DISTDIRS", absl::StrJoin(settings.shared_distfiles, " ")},
       {"PKGDIR", settings.binary_packages},
       {"BINPKG_FORMAT", "gpkg"},
       {"PORTAGE_LOGDIR", "/var/log/portage"},

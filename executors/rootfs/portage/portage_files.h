@@ -27,7 +27,8 @@ struct EmergeSettings {
   std::string separate_root = "/target";
   // What the environment holds; the first is the main one.
   std::vector<PortageRepository> repositories;
-  // A folder below the main repository's profiles/: "default/linux/amd64/23.0", "amd64".
+  // A folder below the main repository's profiles/: "default/linux/amd64/23.0", "amd64". Empty: what is
+  // linked at /etc/portage/make.profile.
   std::string profile;
   int jobs = 1;
   // The environment's own root is Debian's: packages link against separate_root, and nothing of Debian's may
@@ -35,6 +36,8 @@ struct EmergeSettings {
   bool debian_root = true;
   // Where the environment sees what the host hands in.
   std::string distfiles = "/var/cache/distfiles";
+  // Folders to be looked into before that one.
+  std::vector<std::string> shared_distfiles;
   std::string binary_packages = "/var/cache/binpkgs";
   // Where it sees the folder that BinaryPackageCache hands out, read-only; the index of that belongs into
   // `binary_packages`, where new packages are made.

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "executors/rootfs/build_roots.h"
+#include "executors/rootfs/portage/emerge_plan.h"
+#include "executors/rootfs/portage/portage_files.h"
+#include "executors/rootfs/spec/platforms.h"
+
+namespace rootwright {
+
+// A repository of ebuilds on the host, for every build that wants one.
+struct HostRepository {
+  // As its profiles/repo_name says: "gentoo".
+  std::string name;
+  std::filesystem::path folder;
+};
+
+// Where a build's inputs are seen, in the root in which packages are built. On a file system in memory, so
+// that no trace of them is in a product.
+inline constexpr char kPortageInputs[] = "/run/rootwright/inputs";
+// Followed by a number, from 0.
+inline constexpr char kPortageDistfiles[] = "/run/rootwright/distfiles/";
+
+// What the steps of a Portage build share beside RootfsState; each member says which step sets it.
+struct PortageBuild {
+  // parse_packages.
+  Platform platform;
+  // prepare_image.
+  BuildRoot build_root;
+  // translate_packages. `plan` anew by pre_install when it ran commands.
+  EmergeSettings settings;
+  std::vector<std::string> world;
+  EmergePlan plan;
+  // Names of source files that the environment has been shown.
+  std::set<std::string> distfiles;
+
+  // "" or "/target": where packages go, in the root in which they are built.
+  std::string product_root() const {
+    return settings.root_mode == RootMode::kSeparate ? settings.separate_root : "";
+  }
+};
+
+}  // namespace rootwright

@@ -1,0 +1,162 @@
+// The whole routine for Portage in a real container: the root that images/portage describes merges packages
+// of the test repository. Needs root, libvirt, the mirror, pip's index, meson and curl; what is missing fails
+// the test by name.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/subprocess.h"
+#include "executors/rootfs/rootfs_routine.h"
+#include "tests/executors/container/container_host.h"
+#include "tests/executors/rootfs/archive_listing.h"
+#include "tests/executors/routine_run.h"
+#include "tests/portage/portage_image.h"
+
+namespace rootwright {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::string Variable(const char* name, const std::string& otherwise) {
+  const char* value = getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+// The one root there is.
+class OneRoot : public BuildRoots {
+ public:
+  explicit OneRoot(fs::path tree) : tree_(std::move(tree)) {}
+  absl::StatusOr<BuildRoot> Prepare(absl::string_view, Architecture, const ProgressSink&, const OutputSink&,
+                                    std::stop_token) override {
+    return BuildRoot{"portage-amd64", std::string(64, 'a'), tree_, true};
+  }
+
+ private:
+  const fs::path tree_;
+};
+
+class PortageRoutine : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<ScopedFolder>(
+        *ScopedFolder::Create(Variable("TMPDIR", "/var/tmp"), "portage-routine-"));
+    const absl::Status made = UnpackPortageImage(folder_->path() / "image");
+    ASSERT_TRUE(made.ok()) << made;
+    roots_ = std::make_unique<OneRoot>(folder_->path() / "image");
+  }
+  static void TearDownTestSuite() {
+    roots_.reset();
+    folder_.reset();
+  }
+
+  void SetUp() override {
+    ASSERT_NE(roots_, nullptr);
+    origin_ = folder_->path() / absl::StrCat("origin-", ++count_);
+    ContainerHost& host = ContainerHost::Get();
+    request_.environment = host.NewBuild();
+    request_.environment.memory_bytes = int64_t{1} << 30;
+    request_.environment.disk_bytes = int64_t{6} << 30;
+    request_.environment.vcpus = 2;
+    fs::create_directories(request_.environment.private_folder());
+    request_.boot_limit = absl::Seconds(60);
+    request_.source.url = origin_.string();
+    request_.outputs = {PackFormat::kTar};
+    host_.programs = Variable("ROOTWRIGHT_BIN", "bin");
+    host_.build_roots = roots_.get();
+    host_.distfile_cache = Variable("ROOTWRIGHT_CACHE", "/var/cache/rootwright") + "/distfiles";
+    host_.repositories = {
+        {"rootwright-test", fs::canonical(Variable("ROOTWRIGHT_SOURCE", ".")) / "tests/portage/repository"}};
+  }
+  void TearDown() override {
+    routine_.reset();
+    fs::remove_all(request_.environment.work_folder);
+  }
+
+  void Write(const std::string& path, const std::string& content) {
+    fs::create_directories((origin_ / path).parent_path());
+    std::ofstream(origin_ / path) << content;
+  }
+  void Configure(const std::string& mode, const std::string& rest) {
+    Write("configuration.yml", absl::StrCat("package_manager: {portage: {root_mode: ", mode, "}}\n", rest));
+  }
+
+  void Build() {
+    for (std::vector<std::string> arguments :
+         {std::vector<std::string>{"init", "-q"},
+          {"add", "."},
+          {"-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "one"}}) {
+      SubprocessSpec spec;
+      spec.argv = {"git", "-C", origin_.string()};
+      spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+      ASSERT_TRUE(CheckSubprocess(spec, Deadline::In(absl::Seconds(60)), {}).ok());
+    }
+    absl::StatusOr<std::unique_ptr<Routine>> routine =
+        MakeRootfsRoutine(request_, host_, ContainerHost::Get().executor());
+    ASSERT_TRUE(routine.ok()) << routine.status();
+    routine_ = *std::move(routine);
+    RunRoutine(*routine_, run_);
+    const absl::Status ended = routine_->EndEnvironment(absl::Seconds(5));
+    EXPECT_TRUE(ended.ok()) << ended;
+  }
+
+  std::map<std::string, std::string> Entries() {
+    return ListArchive(routine_->artifacts().at(0).path).value_or(std::map<std::string, std::string>());
+  }
+  nlohmann::json Json(const std::string& name, const std::vector<ArtifactFile>& artifacts) {
+    for (const ArtifactFile& artifact : artifacts)
+      if (artifact.name == name) return nlohmann::json::parse(*ReadFile(artifact.path));
+    return {};
+  }
+
+  static inline std::unique_ptr<ScopedFolder> folder_;
+  static inline std::unique_ptr<OneRoot> roots_;
+  static inline int count_ = 0;
+  fs::path origin_;
+  RootfsRequest request_;
+  RootfsHost host_;
+  std::unique_ptr<Routine> routine_;
+  RoutineRun run_;
+};
+
+TEST_F(PortageRoutine, MakesALeanProductBesideTheBuildRoot) {
+  Configure("separate",
+            "packages:\n  dev-libs/popt: {}\n  app-misc/figlet: {}\n"
+            "pre_install_commands: ['test -d $ROOT; echo early > $ROOT/etc-early']\n");
+  Write("post_install_overlay/etc/motd", "hello\n");
+  Build();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_THAT(run_.steps,
+              ElementsAre("fetch_specs", "parse_packages", "prepare_image", "setup_environment",
+                          "reach_environment", "translate_packages", "pre_install", "install_packages",
+                          "post_install", "clean_up", "archive_rootfs", "pack_rootfs"));
+  const std::map<std::string, std::string> entries = Entries();
+  for (const char* path : {"usr/lib/libpopt.so", "usr/bin/figlet", "etc/motd", "etc-early"})
+    EXPECT_TRUE(entries.count(path) != 0) << path;
+  // Nothing of the build root, and nothing of the building.
+  for (const char* path : {"usr/bin/emerge", "usr/bin/gcc", "var/tmp/portage", "etc/portage/make.profile"})
+    EXPECT_TRUE(entries.count(path) == 0) << path;
+  for (const auto& [path, entry] : entries) EXPECT_THAT(path, Not(HasSubstr("portage_lockfile")));
+  const nlohmann::json manifest = Json("manifest.json", routine_->artifacts());
+  EXPECT_EQ(manifest["package_manager"]["name"], "portage");
+  EXPECT_EQ(manifest["build_root"]["name"], "portage-amd64");
+  std::vector<std::string> names;
+  for (const nlohmann::json& package : manifest["packages"]) names.push_back(package["name"]);
+  EXPECT_THAT(names, testing::IsSupersetOf({"app-misc/figlet", "dev-libs/popt"}));
+  const nlohmann::json plan = Json("plan.json", routine_->artifacts());
+  EXPECT_EQ(static_cast<int>(plan["packages"].size()), run_.reporter.planned);
+  EXPECT_EQ(plan["packages"].size(), names.size());
+}
+
+}  // namespace
+}  // namespace rootwright
