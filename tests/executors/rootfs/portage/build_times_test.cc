@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "executors/rootfs/portage/merge_progress.h"
 
 namespace rootwright {
 namespace {
@@ -90,6 +91,30 @@ TEST_F(Times, SayWhatAPlanStillNeeds) {
   // A stranger counts as the mean.
   EXPECT_EQ(EstimateLeft(Plan({"a/a-1", "a/b-1", "a/c-1"}), {}, {}, Read()), absl::Seconds(60));
   EXPECT_EQ(EstimateLeft(Plan({"a/a-1", "a/c-1", "a/d-1"}), {}, {}, Read()), std::nullopt);
+}
+
+TEST_F(Times, AreMeasuredFromEmergesLog) {
+  const EmergePlan plan = Plan({"a/a-1", "a/b-1"});
+  MergeProgress progress(plan, File(), {"amd64", "container"});
+  using Kind = EmergeLogEntry::Kind;
+  const auto entry = [](Kind kind, const std::string& cpv) { return EmergeLogEntry{kind, {}, 1, 2, cpv}; };
+  const absl::Time start = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(progress.Left(start), std::nullopt);
+  progress.Take(entry(Kind::kStarted, "a/a-1"), start);
+  progress.Take(entry(Kind::kMerging, "a/a-1"), start + absl::Seconds(5));
+  progress.Take(entry(Kind::kCompleted, "a/a-1"), start + absl::Seconds(8));
+  progress.Take(entry(Kind::kStarted, "a/b-1"), start + absl::Seconds(8));
+  progress.Take(entry(Kind::kStarted, "a/stranger-1"), start);
+  progress.Take(entry(Kind::kCompleted, "a/stranger-1"), start + absl::Seconds(8));
+  EXPECT_TRUE(progress.Remember(start + absl::Seconds(10)).ok());
+  EXPECT_EQ(Read().Of("a/a-1", false), absl::Seconds(8));
+  // It was not completed, or not planned.
+  EXPECT_EQ(Read().Of("a/b-1", false), std::nullopt);
+  EXPECT_EQ(Read().Of("a/stranger-1", false), std::nullopt);
+  // The next merge knows of one, which stands for both.
+  MergeProgress next(plan, File(), {"amd64", "container"});
+  next.Take(entry(Kind::kStarted, "a/a-1"), start);
+  EXPECT_EQ(next.Left(start + absl::Seconds(3)), absl::Seconds(5 + 8));
 }
 
 }  // namespace
