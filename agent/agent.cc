@@ -1,10 +1,7 @@
 #include "agent/agent.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <functional>
@@ -26,6 +23,7 @@
 #include "agent/link/link.h"
 #include "agent/link/master_channel.h"
 #include "agent/link/session.h"
+#include "agent/state_lock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -42,14 +40,6 @@ constexpr absl::Duration kHealthInterval = absl::Seconds(2);
 constexpr absl::Duration kEndLimit = absl::Seconds(30);
 // For the last events to reach the master.
 constexpr absl::Duration kDeliverLimit = absl::Seconds(3);
-
-absl::StatusOr<UniqueFd> LockState(const StatePaths& paths) {
-  UniqueFd lock(open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) return ErrnoStatus(errno, "open", paths.lock().string());
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-  return absl::FailedPreconditionError(absl::StrCat("start: ", paths.state().string(),
-                                                    ": another agent uses this state folder; give --state"));
-}
 
 // Removes what an earlier life left, machines apart; its builds are told as infrastructure errors.
 absl::Status RemoveLeftovers(const StatePaths& paths, Journals& journals) {
@@ -139,7 +129,6 @@ Agent::~Agent() {
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, HostParts host) {
   const StatePaths paths(config.state_folder);
-  RW_RETURN_IF_ERROR(MakeFolders(paths.state()));
   RW_ASSIGN_OR_RETURN(UniqueFd lock, LockState(paths));
   RW_ASSIGN_OR_RETURN(RootfsHost rootfs, MakeRootfsHost(config, host));
   auto parts = std::make_unique<Parts>(config, std::move(host), std::move(rootfs), std::move(lock));
@@ -148,6 +137,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
   p.watch.Look();
   RW_ASSIGN_OR_RETURN(p.journals, Journals::Open(paths, p.doorbell));
   RW_RETURN_IF_ERROR(RemoveLeftovers(paths, *p.journals));
+  RW_RETURN_IF_ERROR(p.host.roots->store().RemoveLeftovers());
   p.builds = std::make_unique<Builds>(
       *p.journals, p.slots, p.drain, paths,
       BuildPolicy{FillLimits(config.default_limits, {}), FillLimits(config.maximum_limits, LargestLimits()),
@@ -166,7 +156,11 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
                    config.master,
                    Clock::Real().Wall(),
                    [&p] { return p.watch.capabilities(); },
-                   [&p] { return p.watch.report().checks; },
+                   [&p] {
+                     std::vector<HostCheck> checks = p.watch.report().checks;
+                     checks.push_back(p.host.roots->Check());
+                     return checks;
+                   },
                    [&p] { return p.link->linked(); }};
   RW_ASSIGN_OR_RETURN(p.admin, AdminServer::Start(config.admin_listen, std::move(facts), *p.builds, p.drain));
   p.admin->SetHealth("link", false);

@@ -195,6 +195,9 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   Take(file.master(), config.master);
   TakeFolder(tree, "state_folder", file.state_folder(), config.state_folder, problems);
   TakeFolder(tree, "image_folder", file.image_folder(), config.image_folder, problems);
+  TakeFolder(tree, "build_root_folder", file.build_root_folder(), config.build_root_folder, problems);
+  TakeFolder(tree, "portage_specification", file.portage_specification(), config.portage_specification,
+             problems);
   TakeFolder(tree, "package_folder", file.package_folder(), config.package_folder, problems);
   TakeFolder(tree, "apt_keyring", file.apt_keyring(), config.apt_keyring, problems);
   Take(file.libvirt_uri(), config.libvirt_uri);

@@ -23,6 +23,9 @@ struct AgentConfig {
   std::string master = "127.0.0.1:7420";
   std::filesystem::path state_folder = "/var/lib/rootwright";
   std::filesystem::path image_folder = "/var/cache/rootwright/images";
+  std::filesystem::path build_root_folder = "/var/cache/rootwright/roots";
+  // Empty: the one that came with the agent.
+  std::filesystem::path portage_specification;
   std::filesystem::path package_folder = "/var/cache/rootwright/packages";
   std::string libvirt_uri = "qemu:///system";
   std::string container_uri = "lxc:///system";

@@ -40,6 +40,15 @@ std::filesystem::path GuestPrograms(const AgentConfig& config, const std::filesy
   return std::filesystem::is_directory(beside, error) ? beside : "/usr/lib/rootwright/guest";
 }
 
+// In the build tree or the system's folder, as the guest programs.
+std::filesystem::path PortageSpecificationFolder(const AgentConfig& config,
+                                                 const std::filesystem::path& own_folder) {
+  if (!config.portage_specification.empty()) return config.portage_specification;
+  std::error_code error;
+  const std::filesystem::path beside = own_folder.parent_path() / "share/portage-image";
+  return std::filesystem::is_directory(beside, error) ? beside : "/usr/share/rootwright/portage-image";
+}
+
 // The state folder need not be there yet.
 absl::StatusOr<int64_t> FreeDisk(const AgentConfig& config) {
   std::filesystem::path folder = config.state_folder;
@@ -101,6 +110,14 @@ absl::StatusOr<HostParts> MakeHostParts(const AgentConfig& config) {
   containers.required = config.targets.count(HostArchitecture()) != 0;
   RW_ASSIGN_OR_RETURN(std::unique_ptr<Executor> shared, ContainerExecutor::Create(containers, *parts.images));
   parts.executors = std::make_unique<HostExecutors>(std::move(machines), std::move(shared));
+  RootfsHost rootfs;
+  rootfs.package_cache = config.package_folder;
+  rootfs.apt_mirror = config.apt_mirror;
+  rootfs.apt_keyring = config.apt_keyring;
+  rootfs.programs = own_folder;
+  parts.roots = std::make_unique<HostBuildRoots>(
+      HostBuildRoots::Options{config.build_root_folder, PortageSpecificationFolder(config, own_folder)},
+      std::move(rootfs), parts.executors->machines(), parts.executors->containers());
   return parts;
 }
 

@@ -10,6 +10,7 @@
 #include "agent/host_executors.h"
 #include "agent/journal/paths.h"
 #include "executors/executor.h"
+#include "executors/rootfs/roots/host_build_roots.h"
 #include "rootwright/v1/agent.pb.h"
 #include "vmimages/machine_image.h"
 
@@ -20,6 +21,8 @@ namespace rootwright {
 struct HostParts {
   std::unique_ptr<MachineImages> images;
   std::unique_ptr<HostExecutors> executors;
+  // Of Portage; uses the executors.
+  std::unique_ptr<HostBuildRoots> roots;
   // Has our helper programs: the running one's own.
   std::filesystem::path programs;
 };

@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <stop_token>
@@ -10,10 +9,10 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/host.h"
+#include "agent/host_actions.h"
 #include "agent/options.h"
 #include "base/log.h"
 #include "base/version.h"
@@ -58,30 +57,6 @@ class StopOnSignal {
   std::jthread waiter_;
 };
 
-int CheckHost(const AgentConfig& config, Executor& machines, bool json, std::stop_token stop) {
-  const HostReport report = InspectHost(config, machines, std::move(stop));
-  std::puts((json ? ToJson(report) : ToText(report)).c_str());
-  const bool failed = std::any_of(report.checks.begin(), report.checks.end(), [](const HostCheck& check) {
-    return check.result == HostCheck::Result::kFailed;
-  });
-  return failed && !json ? kExitFailed : 0;
-}
-
-int MakeImage(Executor& machines, Architecture architecture, std::stop_token stop) {
-  std::string phase;
-  const auto progress = [&](const ProgressUpdate& update) {
-    if (std::exchange(phase, update.phase) != update.phase) std::printf("%s\n", update.phase.c_str());
-    std::fflush(stdout);
-  };
-  const auto log = [](OutputStream, absl::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stderr);
-  };
-  const auto image = machines.PrepareImage(architecture, progress, log, std::move(stop));
-  if (!image.ok()) return Complain(image.status(), kExitFailed);
-  std::printf("%s sha256:%s\n", image->name.c_str(), image->digest.c_str());
-  return 0;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -103,13 +78,18 @@ int main(int argc, char** argv) {
 
   auto host = MakeHostParts(*config);
   if (!host.ok()) return Complain(host.status(), kExitFailed);
-  if (options->action == AgentOptions::Action::kCheckHost) {
+  using Action = AgentOptions::Action;
+  if (options->action != Action::kRun) {
     const StopOnSignal stop(signals);
-    return CheckHost(*config, *host->executors, options->json, stop.token());
-  }
-  if (options->action == AgentOptions::Action::kMakeImage) {
-    const StopOnSignal stop(signals);
-    return MakeImage(host->executors->machines(), options->architecture, stop.token());
+    if (options->action == Action::kCheckHost) {
+      const bool well = PrintHostReport(*config, *host, options->json, stop.token());
+      return well || options->json ? 0 : kExitFailed;
+    }
+    const absl::Status made =
+        options->action == Action::kMakeImage
+            ? MakeImage(host->executors->machines(), options->architecture, stop.token())
+            : MakeRoot(*config, *host, options->architecture, stop.token());
+    return made.ok() ? 0 : Complain(made, kExitFailed);
   }
 
   auto agent = Agent::Start(*config, *std::move(host));

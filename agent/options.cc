@@ -16,6 +16,8 @@ Runs builds on this host for a master, each in a disposable machine of its own.
                       exit code 1 when a check failed
   --json              with --check-host: as JSON
   --make-image ARCH   make the machine image for a Debian architecture, and end
+  --make-root ARCH    make the root in which Portage packages are built for an architecture, and end; no
+                      agent may be using the state folder
   --help, --version
 
 Signals: the first TERM or INT takes no new builds, gives running ones `shutdown_grace` (5 s), then ends them so that the
@@ -26,6 +28,7 @@ Examples:
   rootwright-agent --master ci.example:7420 --state /srv/rootwright
   rootwright-agent --check-host
   rootwright-agent --make-image arm64
+  rootwright-agent --make-root amd64
 )";
 
 namespace {
@@ -43,7 +46,8 @@ absl::Status Take(const std::string& option, const std::string& value, AgentOpti
       return absl::InvalidArgumentError(
           absl::StrCat("option ", option, ": '", value, "': must be an architecture, e.g. arm64"));
     }
-    options->action = AgentOptions::Action::kMakeImage;
+    options->action =
+        option == "--make-root" ? AgentOptions::Action::kMakeRoot : AgentOptions::Action::kMakeImage;
     options->architecture = *architecture;
   }
   return absl::OkStatus();
@@ -72,7 +76,8 @@ absl::StatusOr<AgentOptions> ParseOptions(const std::vector<std::string>& words)
     const size_t equals = words[i].find('=');
     const std::string option = words[i].substr(0, equals);
     if (equals == std::string::npos && TakeSwitch(option, &options)) continue;
-    if (option != "--config" && option != "--master" && option != "--state" && option != "--make-image") {
+    if (option != "--config" && option != "--master" && option != "--state" && option != "--make-image" &&
+        option != "--make-root") {
       return absl::InvalidArgumentError(absl::StrCat("unknown option '", words[i], "'; --help lists all"));
     }
     if (equals == std::string::npos && i + 1 == words.size()) {

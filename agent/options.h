@@ -12,7 +12,7 @@ namespace rootwright {
 
 // The command line of rootwright-agent.
 struct AgentOptions {
-  enum class Action { kRun, kCheckHost, kMakeImage, kHelp, kVersion };
+  enum class Action { kRun, kCheckHost, kMakeImage, kMakeRoot, kHelp, kVersion };
   Action action = Action::kRun;
   bool json = false;
   // Empty: all defaults.
@@ -20,7 +20,7 @@ struct AgentOptions {
   // Over what the configuration says.
   std::optional<std::string> master;
   std::optional<std::string> state;
-  // Of kMakeImage.
+  // Of kMakeImage and kMakeRoot.
   Architecture architecture = Architecture::kArm64;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "archive/overlay_changes.h"
+#include "archive/unpack_tree.h"
 #include "base/clock.h"
 
 namespace rootwright {
@@ -18,6 +19,13 @@ absl::StatusOr<OverlayChanges> ApplyChangesInJail(const std::filesystem::path& p
                                                   const std::filesystem::path& tree,
                                                   const OverlayLimits& limits, Deadline deadline,
                                                   std::stop_token stop);
+
+// UnpackTree in the same kind of process.
+absl::StatusOr<UnpackedTree> UnpackTreeInJail(const std::filesystem::path& program,
+                                              const std::filesystem::path& archive,
+                                              const std::filesystem::path& tree, const OverlayLimits& limits,
+                                              const UnpackProgress& progress, Deadline deadline,
+                                              std::stop_token stop);
 
 // What the program says of its end, for its exit code; the message goes to standard error.
 inline constexpr int kFirstErrorExit = 100;

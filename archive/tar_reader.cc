@@ -173,6 +173,8 @@ absl::StatusOr<TarReader> TarReader::OfBytes(absl::string_view bytes, Compressio
   return reader;
 }
 
+int64_t TarReader::position() const { return source_->at; }
+
 absl::StatusOr<bool> TarReader::Next(TarEntry& entry) {
   const Utf8Locale utf8;
   archive_entry* from = nullptr;

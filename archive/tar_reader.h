@@ -40,6 +40,9 @@ class TarReader {
   // as zeros, so limits have to be kept by counting.
   absl::StatusOr<size_t> Read(std::span<char> into);
 
+  // Bytes of the file, as it is stored, that have been read so far; 0 for bytes in memory.
+  int64_t position() const;
+
   const std::string& name() const { return name_; }
 
  private:

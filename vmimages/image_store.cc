@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <cstring>
 #include <system_error>
 
 #include "absl/strings/match.h"
@@ -24,8 +25,10 @@ constexpr char kDescription[] = "image.json";
 // A lock has no descriptor that poll(2) could wait on together with a stop.
 constexpr absl::Duration kLockPoll = absl::Milliseconds(100);
 
+constexpr char kMaking[] = ".making-";
+
 std::string MakingPrefix(const std::string& recipe_digest) {
-  return absl::StrCat(".making-", recipe_digest, "-");
+  return absl::StrCat(kMaking, recipe_digest, "-");
 }
 
 int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
@@ -52,6 +55,10 @@ absl::Status DeleteFolder(const fs::path& folder) {
   fs::remove_all(folder, error);
   if (error) return ErrnoStatus(error.value(), "remove image", folder.string());
   return absl::OkStatus();
+}
+
+absl::Status Damaged(const fs::path& folder, absl::string_view why) {
+  return absl::DataLossError(absl::StrCat("verify image: ", folder.string(), ": damaged: ", why));
 }
 
 // Hashes what the maker left in `folder`, describes it and takes everybody's right to write.
@@ -107,28 +114,29 @@ absl::StatusOr<StoredImage> ImageStore::FindOrMake(const std::string& recipe_dig
   return Make(recipe_digest, maker);
 }
 
-absl::StatusOr<StoredImage> ImageStore::Find(const std::string& recipe_digest) {
+absl::StatusOr<StoredImage> ImageStore::Describe(const std::string& recipe_digest) const {
   const fs::path folder = folder_ / recipe_digest;
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(folder, ignored))) {
     return absl::NotFoundError(absl::StrCat("find image: ", recipe_digest, ": not in ", folder_.string()));
   }
-  const std::string what = absl::StrCat("verify image: ", folder.string(), ": damaged");
   // Whatever is wrong with it, also a missing file, is damage.
-  const auto damaged = [&](const absl::Status& why) {
-    return absl::DataLossError(absl::StrCat(what, ": ", why.message()));
-  };
   const absl::StatusOr<std::string> text = ReadFile(folder / kDescription);
-  if (!text.ok()) return damaged(text.status());
+  if (!text.ok()) return Damaged(folder, text.status().message());
   absl::StatusOr<ImageDescription> description = ParseImageDescription(*text);
-  if (!description.ok()) return damaged(description.status());
-  if (description->recipe_digest != recipe_digest) {
-    return absl::DataLossError(absl::StrCat(what, ": it was made from recipe ", description->recipe_digest));
-  }
-  for (const ImageDescription::File& file : description->files) {
-    if (absl::Status status = Verify(folder / file.name, file); !status.ok()) return damaged(status);
-  }
+  if (!description.ok()) return Damaged(folder, description.status().message());
+  if (description->recipe_digest != recipe_digest)
+    return Damaged(folder, absl::StrCat("it was made from recipe ", description->recipe_digest));
   return StoredImage{.folder = folder, .description = *std::move(description)};
+}
+
+absl::StatusOr<StoredImage> ImageStore::Find(const std::string& recipe_digest) {
+  RW_ASSIGN_OR_RETURN(StoredImage image, Describe(recipe_digest));
+  for (const ImageDescription::File& file : image.description.files) {
+    const absl::Status status = Verify(image.folder / file.name, file);
+    if (!status.ok()) return Damaged(image.folder, status.message());
+  }
+  return image;
 }
 
 absl::Status ImageStore::Verify(const fs::path& path, const ImageDescription::File& expected) {
@@ -220,6 +228,26 @@ absl::Status ImageStore::Remove(const std::string& recipe_digest, std::stop_toke
   }
   RW_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder_ / (recipe_digest + ".lock"), std::move(stop)));
   return Delete(recipe_digest);
+}
+
+absl::Status ImageStore::RemoveLeftovers() const {
+  std::vector<fs::path> making;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
+    if (absl::StartsWith(entry.path().filename().string(), kMaking)) making.push_back(entry.path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory)
+    return ErrnoStatus(error.value(), "list images in", folder_.string());
+  for (const fs::path& path : making) {
+    const std::string name = path.filename().string().substr(std::strlen(kMaking));
+    const fs::path lock = folder_ / (name.substr(0, name.find('-')) + ".lock");
+    const UniqueFd fd(open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!fd) return ErrnoStatus(errno, "open lock", lock.string());
+    // Somebody is at it.
+    if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    RW_RETURN_IF_ERROR(DeleteFolder(path));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ImageStore::Delete(const std::string& recipe_digest) const {

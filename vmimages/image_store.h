@@ -56,11 +56,17 @@ class ImageStore {
   // NotFound when there is none; DataLoss says what is wrong with it.
   absl::StatusOr<StoredImage> Find(const std::string& recipe_digest);
 
+  // The same from image.json alone: nothing else is looked at.
+  absl::StatusOr<StoredImage> Describe(const std::string& recipe_digest) const;
+
   // Recipe digests of all images, whole or damaged.
   absl::StatusOr<std::vector<std::string>> List() const;
 
   // Machines that run from it keep its files open and go on. NotFound when it is not there.
   absl::Status Remove(const std::string& recipe_digest, std::stop_token stop);
+
+  // Removes what was being made by processes that died, and nothing that is being made now.
+  absl::Status RemoveLeftovers() const;
 
  private:
   // What changes when somebody writes to a file.

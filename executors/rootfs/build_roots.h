@@ -1,12 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/architecture.h"
+#include "absl/time/time.h"
 #include "executors/environment.h"
 #include "executors/executor.h"
 
@@ -24,6 +25,8 @@ struct BuildRoot {
   // Debian below Portage: its libraries must not get into a product (portage/portage_files.h). False for a
   // stage of Gentoo.
   bool debian = true;
+  // While a copy of it lives, nobody can remove the root.
+  std::shared_ptr<const void> in_use = nullptr;
 };
 
 // Has the build roots of a host. Calls may come from several threads; those for the same root wait for each
@@ -33,10 +36,13 @@ class BuildRoots {
   virtual ~BuildRoots() = default;
 
   // The root of that name, or where the name is empty Rootwright's own for the architecture, which is made
-  // first if it is not there or is damaged. NotFound, with the names there are, when nobody imported it.
-  virtual absl::StatusOr<BuildRoot> Prepare(absl::string_view name, Architecture architecture,
-                                            const ProgressSink& progress, const OutputSink& log,
-                                            std::stop_token stop) = 0;
+  // first if it is not there or is damaged: in the place of the build that waits for it, in an environment
+  // with that one's limits and below its work folder. It must have none of its own at that time, as both
+  // count as one. NotFound, with the names there are, when nobody imported it; FailedPrecondition when it is
+  // for another architecture, or when this host cannot make it.
+  virtual absl::StatusOr<BuildRoot> Prepare(absl::string_view name, const EnvironmentSpec& waiting,
+                                            absl::Duration boot_limit, const ProgressSink& progress,
+                                            const OutputSink& log, std::stop_token stop) = 0;
 };
 
 }  // namespace rootwright

@@ -54,6 +54,10 @@ class FakeEnvironment : public Environment {
                                          std::stop_token) override {
     return "/";
   }
+  absl::Status ShareInputs(const std::filesystem::path&, absl::string_view, Deadline,
+                           std::stop_token) override {
+    return absl::UnimplementedError("share inputs");
+  }
   absl::Status ExportChanges(const std::filesystem::path&, Deadline, std::stop_token) override { return {}; }
   std::string Describe() const override { return "fake"; }
   absl::StatusOr<absl::Duration> CpuTime() override {
