@@ -61,6 +61,15 @@ absl::StatusOr<RootfsHost> MakeRootfsHost(const AgentConfig& config, const HostP
   rootfs.apt_keyring = config.apt_keyring;
   rootfs.programs = host.programs;
   rootfs.distfile_cache = config.distfile_folder;
+  const StatePaths paths(config.state_folder);
+  rootfs.build_times = paths.build_times();
+  if (const AgentConfig::BinaryPackages& packages = config.binary_packages; !packages.off) {
+    RW_ASSIGN_OR_RETURN(rootfs.binary_packages,
+                        BinaryPackageCache::Create({packages.folder, packages.quota_bytes,
+                                                    paths.binary_package_key(), packages.trusted_keys}));
+    RW_RETURN_IF_ERROR(WriteFileAtomically(paths.binary_package_key().string() + ".pub",
+                                           rootfs.binary_packages->public_key() + "\n"));
+  }
   for (const AgentConfig::Repository& repository : config.portage_repositories)
     rootfs.repositories.push_back({repository.name, repository.folder});
   if (!config.platforms_file.empty()) {

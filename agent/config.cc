@@ -31,6 +31,8 @@ constexpr uint32_t kMostFirstId = 4'000'000'000;
 constexpr int kMaxVcpus = 8;
 // A machine has six disks for inputs; two are taken by a build's own files and its sources.
 constexpr int kMostRepositories = 4;
+constexpr int kMostTrustedKeys = 64;
+constexpr size_t kKeyDigits = 64;
 constexpr size_t kLongestRepositoryName = 64;
 
 // Collects what protobuf's parser and our own checks find wrong.
@@ -148,6 +150,29 @@ void TakeRepositories(const google::protobuf::TextFormat::ParseInfoTree& tree,
   }
 }
 
+void TakeBinaryPackages(const google::protobuf::TextFormat::ParseInfoTree& tree,
+                        const agent::v1::AgentConfig::BinaryPackages& from,
+                        AgentConfig::BinaryPackages& packages, Problems& problems) {
+  Take(from.folder(), packages.folder);
+  if (!packages.folder.is_absolute())
+    problems.Add(tree, "portage", "binary_packages: the folder is not an absolute path");
+  if (from.quota_bytes() != 0) packages.quota_bytes = from.quota_bytes();
+  if (packages.quota_bytes < 0)
+    problems.Add(tree, "portage", "binary_packages: quota_bytes must not be negative");
+  if (from.trusted_key_size() > kMostTrustedKeys)
+    problems.Add(tree, "portage",
+                 absl::StrCat("binary_packages: at most ", kMostTrustedKeys, " keys are possible"));
+  for (const std::string& key : from.trusted_key()) {
+    if (key.size() != kKeyDigits || key.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      problems.Add(tree, "portage",
+                   absl::StrCat("binary_packages: trusted_key '", absl::CHexEscape(key),
+                                "': 64 digits of 0-9a-f are a key"));
+    }
+    packages.trusted_keys.push_back(key);
+  }
+  packages.off = from.off();
+}
+
 }  // namespace
 
 absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::string_view origin) {
@@ -226,6 +251,7 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
       problems.Add(tree, "libvirt_grace", "must be more than zero");
   }
   TakeRepositories(tree, file.portage(), config, problems);
+  TakeBinaryPackages(tree, file.portage().binary_packages(), config.binary_packages, problems);
   TakeFolder(tree, "platforms_file", file.platforms_file(), config.platforms_file, problems);
   TakeFolder(tree, "distfile_folder", file.distfile_folder(), config.distfile_folder, problems);
   RW_RETURN_IF_ERROR(problems.ToStatus());

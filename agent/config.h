@@ -52,6 +52,13 @@ struct AgentConfig {
   };
   // Of ebuilds; the first is the main one.
   std::vector<Repository> portage_repositories;
+  struct BinaryPackages {
+    std::filesystem::path folder = "/var/cache/rootwright/binpkgs";
+    int64_t quota_bytes = int64_t{20} << 30;
+    std::vector<std::string> trusted_keys;
+    bool off = false;
+  };
+  BinaryPackages binary_packages;
   // Empty: the platforms that came with the agent.
   std::filesystem::path platforms_file;
   std::filesystem::path distfile_folder = "/var/cache/rootwright/distfiles";

@@ -96,7 +96,7 @@ class Environment {
   // kMostInputs times.
   virtual absl::Status ShareInputs(const std::filesystem::path& folder, absl::string_view at,
                                    Deadline deadline, std::stop_token stop) = 0;
-  static constexpr int kMostInputs = 6;
+  static constexpr int kMostInputs = 8;
 
   // Writes what the environment changed in the imported tree as a raw tar archive to
   // `archive` on the host. What was removed stands in it the way overlayfs keeps it:

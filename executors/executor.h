@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/architecture.h"
 #include "executors/environment.h"
 
@@ -56,6 +58,8 @@ struct ProgressUpdate {
   std::string phase;
   std::string item;
   Unit unit = Unit::kItems;
+  // The time still needed, where the step knows better than its counts tell.
+  std::optional<absl::Duration> estimate = {};
 };
 using ProgressSink = std::function<void(const ProgressUpdate&)>;
 

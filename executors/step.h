@@ -30,6 +30,15 @@ struct ArtifactFile {
   std::string media_type;
 };
 
+// What a package manager means to do.
+struct PlanSize {
+  int packages = 0;
+  int64_t download_bytes = 0;
+  int64_t installed_bytes = 0;
+  // Of the packages, those that a cache has as built.
+  int binary_packages = 0;
+};
+
 // What a step tells while it works. Called from the build's thread.
 class StepReporter {
  public:
@@ -43,7 +52,7 @@ class StepReporter {
   // The source's commit was pinned: full hexadecimal id and its time.
   virtual void SourceResolved(absl::string_view commit, absl::Time commit_time) = 0;
   // The package manager's plan is known.
-  virtual void PlanReady(int packages, int64_t download_bytes, int64_t installed_bytes) = 0;
+  virtual void PlanReady(const PlanSize& plan) = 0;
 };
 
 struct StepContext {

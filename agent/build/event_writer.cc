@@ -233,7 +233,9 @@ void EventWriter::WriteProgress() {
   progress->set_unit(bytes ? v1::PROGRESS_UNIT_BYTES : v1::PROGRESS_UNIT_ITEMS);
   *progress->mutable_elapsed() = ToProto(Since(step_started_, now));
   const absl::Duration counting = Since(count_started_, now);
-  if (held_back_->done > 0 && held_back_->total > held_back_->done && counting >= kEstimateAfter) {
+  if (held_back_->estimate.has_value()) {
+    *progress->mutable_estimate() = ToProto(*held_back_->estimate);
+  } else if (held_back_->done > 0 && held_back_->total > held_back_->done && counting >= kEstimateAfter) {
     const double left =
         static_cast<double>(held_back_->total - held_back_->done) / static_cast<double>(held_back_->done);
     *progress->mutable_estimate() = ToProto(counting * left);
@@ -269,14 +271,15 @@ void EventWriter::SourceResolved(absl::string_view commit, absl::Time commit_tim
   CallIfBroken();
 }
 
-void EventWriter::PlanReady(int packages, int64_t download_bytes, int64_t installed_bytes) {
+void EventWriter::PlanReady(const PlanSize& size) {
   {
     MutexLock lock(mutex_);
     v1::BuildEvent event;
     v1::PlanReady* plan = event.mutable_plan_ready();
-    plan->set_packages(packages);
-    plan->set_download_bytes(download_bytes);
-    plan->set_installed_bytes(installed_bytes);
+    plan->set_packages(size.packages);
+    plan->set_download_bytes(size.download_bytes);
+    plan->set_installed_bytes(size.installed_bytes);
+    plan->set_binary_packages(size.binary_packages);
     Write(std::move(event));
   }
   CallIfBroken();

@@ -40,7 +40,7 @@ class EventWriter : public StepReporter {
   void Progress(const ProgressUpdate& update) override;
   void Warn(absl::string_view message) override;
   void SourceResolved(absl::string_view commit, absl::Time commit_time) override;
-  void PlanReady(int packages, int64_t download_bytes, int64_t installed_bytes) override;
+  void PlanReady(const PlanSize& size) override;
 
   // Writes progress that came too soon after the last, once its time has come.
   void FlushProgress();

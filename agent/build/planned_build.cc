@@ -119,6 +119,7 @@ absl::StatusOr<RootfsRequest> PlanRootfs(const v1::BuildRequest& request) {
   rootfs.disabled_shortcuts = {disabled.begin(), disabled.end()};
   rootfs.platform = request.target().platform();
   rootfs.keep_going = request.rootfs().keep_going();
+  rootfs.use_binary_packages = !request.rootfs().without_binary_packages();
   if (request.rootfs().has_source_date())
     rootfs.source_date = rootwright::FromProto(request.rootfs().source_date());
   return rootfs;

@@ -12,6 +12,8 @@ namespace rootwright {
 // The only place that knows what lies where below the agent's state folder:
 //
 //   lock                      held by the one agent that uses this folder
+//   binary-packages.pem       the key that signs packages kept for later builds; its public half is beside it
+//   build-times               how long packages took (executors/rootfs/portage/build_times.h)
 //   admin-address             "127.0.0.1:42118": where the running agent's admin port is
 //   builds/
 //     7f3a9c0d-1/             one attempt of one build, until the master has all of it
@@ -27,6 +29,8 @@ class StatePaths {
   const std::filesystem::path& state() const { return state_; }
   std::filesystem::path lock() const { return state_ / "lock"; }
   std::filesystem::path admin_address() const { return state_ / "admin-address"; }
+  std::filesystem::path binary_package_key() const { return state_ / "binary-packages.pem"; }
+  std::filesystem::path build_times() const { return state_ / "build-times"; }
   std::filesystem::path builds() const { return state_ / "builds"; }
   std::filesystem::path build(absl::string_view id, int attempt) const {
     return builds() / Name(id, attempt);

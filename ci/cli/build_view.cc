@@ -57,7 +57,10 @@ std::string ProgressText(const v1::StepProgress& progress) {
 }
 
 std::string PlanText(const v1::PlanReady& plan) {
-  return absl::StrCat(plan.packages(), " packages, ", SizeText(plan.download_bytes()), " to fetch");
+  const std::string binary =
+      plan.binary_packages() > 0 ? absl::StrCat(" (", plan.binary_packages(), " from the cache)") : "";
+  return absl::StrCat(plan.packages(), " packages", binary, ", ", SizeText(plan.download_bytes()),
+                      " to fetch");
 }
 
 std::vector<Line> WaitingLines(const std::string& build_id, const v1::ExplainPendingResponse& why) {

@@ -41,6 +41,8 @@ std::vector<OptionSpec> SubmitOptions() {
       {"disable-shortcut", 0, "NAME", "do without a host shortcut, or 'all'; repeat for more", nullptr,
        Times::kMany},
       {"keep-going", 0, nullptr, "with Portage: go on when a package fails, to learn of all that do"},
+      {"from-source", 0, nullptr,
+       "with Portage: neither take packages from the agent's cache nor keep new ones"},
       {"wall", 0, "TIME", "longest run, e.g. 2h"},
       {"silence", 0, "TIME", "longest time without output or CPU use"},
       {"boot", 0, "TIME", "longest time to the environment's first answer"},

@@ -144,6 +144,7 @@ absl::Status TakeSource(const Arguments& arguments, const std::filesystem::path&
 absl::Status TakeRoutine(const Arguments& arguments, v1::BuildRequest& request) {
   if (!arguments.Has("command")) {
     request.mutable_rootfs()->set_keep_going(arguments.Has("keep-going"));
+    request.mutable_rootfs()->set_without_binary_packages(arguments.Has("from-source"));
     for (const char* option : {"env", "collect", "working-directory"}) {
       if (arguments.Has(option)) return Wrong(option, "goes only with --command");
     }

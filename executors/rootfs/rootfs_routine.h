@@ -12,6 +12,7 @@
 #include "archive/pack.h"
 #include "executors/executor.h"
 #include "executors/rootfs/build_roots.h"
+#include "executors/rootfs/portage/binary_package_cache.h"
 #include "executors/rootfs/portage/portage_build.h"
 #include "executors/source.h"
 #include "executors/step.h"
@@ -33,6 +34,8 @@ struct RootfsRequest {
   std::string platform;
   // Go on with other packages when one fails, to learn of all that do; the build fails all the same.
   bool keep_going = false;
+  // Of a Portage specification: take what the host's cache has, and keep there what is built.
+  bool use_binary_packages = true;
 };
 
 // What every rootfs build on this host shares.
@@ -51,6 +54,10 @@ struct RootfsHost {
   std::filesystem::path distfile_cache = {};
   // Ebuilds for every build, the main repository first.
   std::vector<HostRepository> repositories = {};
+  // Packages that earlier builds made. Null: there is no such cache.
+  std::shared_ptr<const BinaryPackageCache> binary_packages = nullptr;
+  // How long packages took (BuildTimes). Empty: nobody remembers.
+  std::filesystem::path build_times = {};
   std::vector<Platform> platforms = ShippedPlatforms();
 };
 

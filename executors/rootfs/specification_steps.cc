@@ -94,8 +94,8 @@ class TranslatePackages : public Step {
       installed_bytes += package.installed_bytes;
       context.reporter.Log(OutputStream::kStdout, absl::StrCat(package.name, " ", package.version, "\n"));
     }
-    context.reporter.PlanReady(static_cast<int>(state_.plan.packages.size()), download_bytes,
-                               installed_bytes);
+    context.reporter.PlanReady(
+        {static_cast<int>(state_.plan.packages.size()), download_bytes, installed_bytes});
     return StepResult::Done(
         absl::StrCat(state_.plan.packages.size(), " to install, ", SizeText(download_bytes), " of packages"));
   }

@@ -17,13 +17,17 @@ class RecordingReporter : public StepReporter {
   void Progress(const ProgressUpdate& update) override { progress.push_back(update); }
   void Warn(absl::string_view message) override { warnings.emplace_back(message); }
   void SourceResolved(absl::string_view id, absl::Time) override { commit = std::string(id); }
-  void PlanReady(int packages, int64_t, int64_t) override { planned = packages; }
+  void PlanReady(const PlanSize& size) override {
+    planned = size.packages;
+    binary = size.binary_packages;
+  }
 
   std::string log;
   std::vector<ProgressUpdate> progress;
   std::vector<std::string> warnings;
   std::string commit;
   int planned = 0;
+  int binary = 0;
 };
 
 // How a routine's run ended, as a build sees it.

@@ -92,10 +92,10 @@ class PortageRoutine : public testing::Test {
   }
 
   void Build() {
-    for (std::vector<std::string> arguments :
-         {std::vector<std::string>{"init", "-q"},
-          {"add", "."},
-          {"-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "one"}}) {
+    for (std::vector<std::string> arguments : {std::vector<std::string>{"init", "-q"},
+                                               {"add", "."},
+                                               {"-c", "user.name=T", "-c", "user.email=t@example.org",
+                                                "commit", "-q", "--allow-empty", "-m", "one"}}) {
       SubprocessSpec spec;
       spec.argv = {"git", "-C", origin_.string()};
       spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
@@ -108,6 +108,18 @@ class PortageRoutine : public testing::Test {
     RunRoutine(*routine_, run_);
     const absl::Status ended = routine_->EndEnvironment(absl::Seconds(5));
     EXPECT_TRUE(ended.ok()) << ended;
+  }
+
+  // The same specification as a new build.
+  void Again() {
+    routine_.reset();
+    fs::remove_all(request_.environment.work_folder);
+    const EnvironmentSpec fresh = ContainerHost::Get().NewBuild();
+    request_.environment.build_id = fresh.build_id;
+    request_.environment.work_folder = fresh.work_folder;
+    fs::create_directories(request_.environment.private_folder());
+    run_ = {};
+    Build();
   }
 
   std::map<std::string, std::string> Entries() {
@@ -156,6 +168,43 @@ TEST_F(PortageRoutine, MakesALeanProductBesideTheBuildRoot) {
   const nlohmann::json plan = Json("plan.json", routine_->artifacts());
   EXPECT_EQ(static_cast<int>(plan["packages"].size()), run_.reporter.planned);
   EXPECT_EQ(plan["packages"].size(), names.size());
+}
+
+TEST_F(PortageRoutine, TakesFromTheCacheWhatAnEarlierBuildMade) {
+  auto cache = BinaryPackageCache::Create(
+      {folder_->path() / "cache", int64_t{1} << 30, folder_->path() / "state/key.pem", {}});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  host_.binary_packages = *std::move(cache);
+  host_.build_times = folder_->path() / "build-times";
+  Configure("separate", "packages:\n  dev-libs/popt: {}\n  dev-libs/cjson: {}\n");
+  Build();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_EQ(run_.reporter.binary, 0);
+  const std::map<std::string, std::string> cold = Entries();
+
+  Again();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_GT(run_.reporter.planned, 1);
+  EXPECT_EQ(run_.reporter.binary, run_.reporter.planned);
+  EXPECT_THAT(run_.reporter.warnings, IsEmpty());
+  for (const nlohmann::json& package : Json("manifest.json", routine_->artifacts())["packages"])
+    EXPECT_EQ(package["from"], "binary") << package["name"];
+  bool estimated = false;
+  for (const ProgressUpdate& update : run_.reporter.progress)
+    estimated = estimated || update.estimate.has_value();
+  EXPECT_FALSE(estimated) << "nothing was merged as binary before";
+  for (const auto& [path, entry] : cold) EXPECT_EQ(Entries().count(path), 1U) << path;
+
+  Again();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  for (const ProgressUpdate& update : run_.reporter.progress)
+    estimated = estimated || update.estimate.has_value();
+  EXPECT_TRUE(estimated);
+
+  request_.use_binary_packages = false;
+  Again();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_EQ(run_.reporter.binary, 0);
 }
 
 }  // namespace

@@ -1,18 +1,14 @@
 #include "executors/rootfs/portage/distfile_cache.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <memory>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -21,6 +17,7 @@
 #include "base/subprocess.h"
 #include "base/unique_fd.h"
 #include "base/wait.h"
+#include "executors/rootfs/portage/stream_digests.h"
 
 namespace rootwright {
 namespace {
@@ -31,23 +28,6 @@ namespace fs = std::filesystem;
 constexpr int kNoSuchFile = 22;  // HTTP says 400 or above
 constexpr int kFtpNoSuchFile = 78;
 constexpr int kCannotResume = 33;
-
-struct FreeDigest {
-  void operator()(EVP_MD_CTX* made) const { EVP_MD_CTX_free(made); }
-};
-using Digest = std::unique_ptr<EVP_MD_CTX, FreeDigest>;
-
-const EVP_MD* AlgorithmNamed(const std::string& name) {
-  if (name == "BLAKE2B") return EVP_blake2b512();
-  return name == "SHA512" ? EVP_sha512() : EVP_sha256();
-}
-
-std::string Finish(EVP_MD_CTX* context) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(context, digest.data(), &size);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), size));
-}
 
 // Its name in the cache.
 std::string KeyOf(const Distfile& file) {
@@ -149,11 +129,9 @@ bool IsHostsOwn(const absl::Status& status) {
 absl::Status VerifyDistfile(const fs::path& path, const Distfile& file) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, "open", path.string());
-  std::vector<std::pair<std::string, Digest>> digests;
-  for (const auto& [algorithm, digest] : file.digests) {
-    digests.emplace_back(algorithm, Digest(EVP_MD_CTX_new()));
-    EVP_DigestInit_ex(digests.back().second.get(), AlgorithmNamed(algorithm), nullptr);
-  }
+  std::vector<std::string> algorithms;
+  for (const auto& [algorithm, digest] : file.digests) algorithms.push_back(algorithm);
+  StreamDigests digests(algorithms);
   std::vector<char> buffer(1 << 20);
   int64_t size = 0;
   for (;;) {
@@ -162,13 +140,11 @@ absl::Status VerifyDistfile(const fs::path& path, const Distfile& file) {
     if (got < 0) return ErrnoStatus(errno, "read", path.string());
     if (got == 0) break;
     size += got;
-    for (auto& [algorithm, context] : digests)
-      EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(got));
+    digests.Update(absl::string_view(buffer.data(), static_cast<size_t>(got)));
   }
   if (size != file.size_bytes)
     return absl::DataLossError(absl::StrCat("it has ", size, " bytes, the Manifest says ", file.size_bytes));
-  for (auto& [algorithm, context] : digests) {
-    const std::string found = Finish(context.get());
+  for (const auto& [algorithm, found] : digests.Finish()) {
     const std::string& wanted = file.digests.at(algorithm);
     if (found != wanted)
       return absl::DataLossError(

@@ -5,10 +5,13 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
+#include "executors/rootfs/portage/cached_packages.h"
+#include "executors/rootfs/portage/merge_progress.h"
 #include "executors/rootfs/portage/merge_report.h"
 #include "executors/rootfs/portage/portage_command.h"
 #include "executors/rootfs/portage/portage_steps.h"
@@ -44,9 +47,11 @@ class MergePackages : public Step {
 
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     if (state_.portage.plan.packages.empty()) return StepResult::Done("nothing to install");
+    RW_RETURN_IF_ERROR(ShowPackages(state_, context));
     MergeReport report;
     std::vector<MergeFailure> failures;
     completed_ = 0;
+    progress_ = std::make_unique<MergeProgress>(state_.portage.plan, state_.host.build_times, PlaceOf());
     const auto take = [&](absl::string_view data) {
       for (MergeEvent& event : report.Append(data)) {
         if (const auto* snapshot = std::get_if<EmergeSnapshot>(&event)) Tell(*snapshot, context);
@@ -58,11 +63,15 @@ class MergePackages : public Step {
                         RunPortageProgram(state_, context, MergeProgram(), take));
     StepResult result;
     AddUse(outcome.result, result);
+    if (const absl::Status kept = progress_->Remember(absl::Now()); !kept.ok())
+      context.reporter.Warn(absl::StrCat("how long packages took: ", std::string(kept.message())));
     if (outcome.result.ok()) {
+      RW_RETURN_IF_ERROR(KeepPackages(state_, context));
       result.summary = absl::StrCat(state_.portage.plan.packages.size(), " packages");
       return result;
     }
     RW_RETURN_IF_ERROR(KeepLogs(failures, context));
+    RW_RETURN_IF_ERROR(KeepPackages(state_, context));
     Explain(outcome, failures, result);
     return result;
   }
@@ -92,20 +101,38 @@ class MergePackages : public Step {
       return;
     }
     const EmergeTask& task = snapshot.tasks.front();
-    context.reporter.Progress({completed_, total, PhaseInWords(task), task.cpv});
+    context.reporter.Progress({completed_, total, PhaseInWords(task), task.cpv, ProgressUpdate::Unit::kItems,
+                               progress_->Left(absl::Now())});
   }
 
   // Names also packages that go by between two snapshots.
   void Tell(const EmergeLogEntry& entry, StepContext& context) {
     const bool done = entry.kind == EmergeLogEntry::Kind::kCompleted;
     completed_ = std::max(completed_, done ? entry.number : entry.number - 1);
-    const bool merging =
-        entry.kind == EmergeLogEntry::Kind::kMerging || entry.kind == EmergeLogEntry::Kind::kMergingBinary;
-    context.reporter.Progress({completed_, std::max(entry.total, completed_),
-                               done      ? "installed"
-                               : merging ? "merging"
-                                         : "starting",
-                               entry.cpv});
+    progress_->Take(entry, absl::Now());
+    context.reporter.Progress({completed_, std::max(entry.total, completed_), PhaseOf(entry.kind), entry.cpv,
+                               ProgressUpdate::Unit::kItems, progress_->Left(absl::Now())});
+  }
+
+  static const char* PhaseOf(EmergeLogEntry::Kind kind) {
+    switch (kind) {
+      case EmergeLogEntry::Kind::kCompleted:
+        return "installed";
+      case EmergeLogEntry::Kind::kMerging:
+        return "merging";
+      case EmergeLogEntry::Kind::kMergingBinary:
+        return "merging binary";
+      default:
+        return "starting";
+    }
+  }
+
+  // Where packages take equally long.
+  BuildPlace PlaceOf() const {
+    const bool machine = !state_.preparation.image.kernel_release.empty();
+    const bool emulated = absl::StrContains(state_.preparation.environment->Describe(), "emulated");
+    return {NamesOf(state_.request.environment.architecture).debian,
+            !machine ? "container" : (emulated ? "machine-emulated" : "machine")};
   }
 
   // As artifacts of the failed build.
@@ -153,6 +180,7 @@ class MergePackages : public Step {
 
   RootfsState& state_;
   int completed_ = 0;
+  std::unique_ptr<MergeProgress> progress_;
 };
 
 }  // namespace

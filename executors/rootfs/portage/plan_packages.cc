@@ -1,5 +1,6 @@
 #include "executors/rootfs/portage/plan_packages.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/fault.h"
 #include "base/size_text.h"
 #include "base/status.h"
+#include "executors/rootfs/portage/cached_packages.h"
 #include "executors/rootfs/portage/distfile_cache.h"
 #include "executors/rootfs/portage/plan_report.h"
 #include "executors/rootfs/portage/portage_command.h"
@@ -49,6 +51,16 @@ absl::StatusOr<EmergePlan> AskPortage(RootfsState& state, StepContext& context) 
                                             outcome.result.cause, outcome.tail.LastLines(3)));
   }
   return ParseEmergePlan(answer);
+}
+
+// With the packages of the cache that are whole; each that is not takes another question.
+absl::StatusOr<EmergePlan> AskPortageWithPackages(RootfsState& state, StepContext& context) {
+  RW_RETURN_IF_ERROR(OfferPackages(state, context));
+  for (;;) {
+    RW_ASSIGN_OR_RETURN(EmergePlan plan, AskPortage(state, context));
+    RW_ASSIGN_OR_RETURN(const bool good, ConfirmPackages(state, context, plan));
+    if (good) return plan;
+  }
 }
 
 absl::Status MakeChanges(RootfsState& state, StepContext& context, const std::vector<ProposedLine>& lines) {
@@ -123,14 +135,16 @@ absl::StatusOr<StepResult> ShowDistfiles(RootfsState& state, StepContext& contex
 }
 
 void Tell(RootfsState& state, StepContext& context) {
-  int64_t download_bytes = 0;
+  PlanSize size;
   for (const PlannedPackage& package : state.portage.plan.packages) {
-    download_bytes += package.download_bytes;
+    ++size.packages;
+    if (package.binary) ++size.binary_packages;
+    size.download_bytes += package.download_bytes;
     context.reporter.Log(OutputStream::kStdout, absl::StrCat(PackageInOneLine(package), "\n"));
   }
   for (const std::string& remark : Remarks(state.portage.plan, state.specification))
     context.reporter.Warn(remark);
-  context.reporter.PlanReady(static_cast<int>(state.portage.plan.packages.size()), download_bytes, 0);
+  context.reporter.PlanReady(size);
 }
 
 }  // namespace
@@ -139,7 +153,7 @@ absl::StatusOr<StepResult> PlanPackages(RootfsState& state, StepContext& context
   EmergePlan& plan = state.portage.plan;
   for (int changes = 0;; ++changes) {
     context.reporter.Progress({0, 0, "resolving", ""});
-    RW_ASSIGN_OR_RETURN(plan, AskPortage(state, context));
+    RW_ASSIGN_OR_RETURN(plan, AskPortageWithPackages(state, context));
     if (plan.possible || changes == kMostChanges) break;
     const auto allowed = AllowedChanges(plan, state.specification.portage.allowed_changes);
     if (!allowed.has_value() || allowed->empty()) break;
@@ -152,8 +166,11 @@ absl::StatusOr<StepResult> PlanPackages(RootfsState& state, StepContext& context
   if (!shown.ok()) return shown;
   int64_t bytes = 0;
   for (const Distfile& file : plan.files) bytes += std::max<int64_t>(file.size_bytes, 0);
-  return StepResult::Done(
-      absl::StrCat(plan.packages.size(), " to install, ", SizeText(bytes), " of sources"));
+  const auto binary = std::count_if(plan.packages.begin(), plan.packages.end(),
+                                    [](const PlannedPackage& package) { return package.binary; });
+  return StepResult::Done(absl::StrCat(plan.packages.size(), " to install, ",
+                                       binary == 0 ? "" : absl::StrCat(binary, " from the cache, "),
+                                       SizeText(bytes), " of sources"));
 }
 
 }  // namespace rootwright

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "executors/rootfs/build_roots.h"
+#include "executors/rootfs/portage/binary_package_cache.h"
 #include "executors/rootfs/portage/emerge_plan.h"
 #include "executors/rootfs/portage/portage_files.h"
 #include "executors/rootfs/spec/platforms.h"
@@ -24,6 +27,7 @@ struct HostRepository {
 inline constexpr char kPortageInputs[] = "/run/rootwright/inputs";
 // Followed by a number, from 0.
 inline constexpr char kPortageDistfiles[] = "/run/rootwright/distfiles/";
+inline constexpr char kPortagePackages[] = "/run/rootwright/binpkgs";
 
 // What the steps of a Portage build share beside RootfsState; each member says which step sets it.
 struct PortageBuild {
@@ -37,6 +41,11 @@ struct PortageBuild {
   EmergePlan plan;
   // Names of source files that the environment has been shown.
   std::set<std::string> distfiles;
+  // Where the host has the ebuilds of each repository, by name.
+  std::map<std::string, std::filesystem::path> recipes;
+  // What the cache of binary packages has for this build; null where none is used.
+  std::unique_ptr<HandedOutPackages> packages;
+  std::filesystem::path packages_folder;
 
   // "" or "/target": where packages go, in the root in which they are built.
   std::string product_root() const {

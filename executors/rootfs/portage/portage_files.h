@@ -39,6 +39,9 @@ struct EmergeSettings {
   // Folders to be looked into before that one.
   std::vector<std::string> shared_distfiles;
   std::string binary_packages = "/var/cache/binpkgs";
+  // Where it sees the folder that BinaryPackageCache hands out, read-only; the index of that belongs into
+  // `binary_packages`, where new packages are made.
+  std::string cached_packages = "/var/cache/rootwright/binpkgs";
   // Binary packages that are there may be merged, and new ones are made.
   bool use_binary_packages = false;
   // Before any address of an ebuild's own; usually none, as the host fetches.

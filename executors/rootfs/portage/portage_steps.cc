@@ -1,5 +1,6 @@
 #include "executors/rootfs/portage/portage_steps.h"
 
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -86,12 +87,17 @@ absl::StatusOr<ManifestParts> DescribePortagePackages(const RootfsState& state) 
                            {"repositories", std::move(repositories)}};
   parts.build_root = {{"name", portage.build_root.name}, {"digest", portage.build_root.digest}};
   RW_ASSIGN_OR_RETURN(const std::vector<MergedPackage> packages, ReadPackageDatabase(state.product));
+  std::map<std::string, bool> binary;
+  for (const PlannedPackage& package : portage.plan.packages) binary[package.cpv] = package.binary;
   for (const MergedPackage& package : packages) {
     parts.packages.push_back({{"name", package.name},
                               {"version", package.version},
                               {"slot", package.slot},
                               {"repository", package.repository},
                               {"use", package.use}});
+    // Of what was there before this build nothing is known.
+    if (const auto made = binary.find(absl::StrCat(package.name, "-", package.version)); made != binary.end())
+      parts.packages.back()["from"] = made->second ? "binary" : "source";
   }
   return parts;
 }

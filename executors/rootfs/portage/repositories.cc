@@ -117,6 +117,7 @@ absl::StatusOr<RepositoryChoice> ChooseRepositories(const PortageSettings& setti
   RepositoryChoice choice;
   for (const Candidate& candidate : all) {
     choice.repositories.push_back(candidate.repository);
+    choice.folders[candidate.repository.name] = candidate.folder;
     if (candidate.shared) choice.shared.emplace_back(candidate.folder, candidate.repository.location);
   }
   RW_ASSIGN_OR_RETURN(choice.profile, ChooseProfile(all.front(), source, build_root.tree, platform));

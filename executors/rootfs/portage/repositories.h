@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@ struct RepositoryChoice {
   std::vector<PortageRepository> repositories;
   // Those of the host that have to be shown inside: folder, place in the root.
   std::vector<std::pair<std::filesystem::path, std::string>> shared;
+  // Where the host has each, by name.
+  std::map<std::string, std::filesystem::path> folders;
   // Below the main repository's profiles/; empty: the root or the overlay says it (etc/portage/make.profile).
   std::string profile;
 };

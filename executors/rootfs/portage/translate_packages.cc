@@ -54,9 +54,10 @@ class TranslateForPortage : public Step {
     settings.jobs = state_.request.environment.vcpus;
     settings.debian_root = state_.portage.build_root.debian;
     settings.keep_going = state_.request.keep_going;
-    // A cache of binary packages would be shown to the environment in Import, at settings.binary_packages;
-    // what a build makes is there when install_packages has ended.
-    settings.use_binary_packages = false;
+    settings.use_binary_packages =
+        state_.request.use_binary_packages && state_.host.binary_packages != nullptr;
+    settings.cached_packages = kPortagePackages;
+    state_.portage.recipes = choice.folders;
     state_.portage.world = WorldList(state_.specification);
   }
 
