@@ -9,14 +9,12 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from farm import BIN, Farm, wait_for  # noqa: E402
+from farm import BIN, Farm, wait_for
 
 STAGE = "stage3-amd64-openrc-20261101T170000Z.tar.xz"
 
