@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 constexpr char kDescription[] = "image.json";
 // A lock has no descriptor that poll(2) could wait on together with a stop.
 constexpr absl::Duration kLockPoll = absl::Milliseconds(100);
+constexpr int64_t kPollsPerWord = 300;
 
 constexpr char kMaking[] = ".making-";
 
@@ -33,11 +34,15 @@ std::string MakingPrefix(const std::string& recipe_digest) {
 
 int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
-absl::StatusOr<UniqueFd> Lock(const fs::path& path, std::stop_token stop) {
+// `log` is told of the wait, so that it is not taken for one without end.
+absl::StatusOr<UniqueFd> Lock(const fs::path& path, const ImageStore::Log& log, std::stop_token stop) {
   UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return ErrnoStatus(errno, "open lock", path.string());
+  int64_t polls = 0;
   while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus(errno, "lock", path.string());
+    if (log && polls++ % kPollsPerWord == 0)
+      log(absl::StrCat("waiting for the image that somebody else makes", polls == 1 ? "" : "; still at it"));
     RW_RETURN_IF_ERROR(SleepFor(kLockPoll, stop));
   }
   return fd;
@@ -103,7 +108,7 @@ absl::StatusOr<StoredImage> ImageStore::FindOrMake(const std::string& recipe_dig
   absl::StatusOr<StoredImage> found = Find(recipe_digest);
   if (found.ok()) return found;
   RW_RETURN_IF_ERROR(MakeFolders(folder_));
-  RW_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder_ / (recipe_digest + ".lock"), stop));
+  RW_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder_ / (recipe_digest + ".lock"), log, stop));
   // Somebody else may have made it while this one waited.
   found = Find(recipe_digest);
   if (found.ok()) return found;
@@ -226,7 +231,7 @@ absl::Status ImageStore::Remove(const std::string& recipe_digest, std::stop_toke
   if (!fs::exists(fs::symlink_status(folder_ / recipe_digest, ignored))) {
     return absl::NotFoundError(absl::StrCat("remove image: ", recipe_digest, ": not in ", folder_.string()));
   }
-  RW_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder_ / (recipe_digest + ".lock"), std::move(stop)));
+  RW_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder_ / (recipe_digest + ".lock"), {}, std::move(stop)));
   return Delete(recipe_digest);
 }
 

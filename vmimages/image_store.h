@@ -49,7 +49,8 @@ class ImageStore {
   using Maker = std::function<absl::StatusOr<ImageDescription>(const std::filesystem::path& folder)>;
 
   // The image, verified. If there is none, or it is damaged (`log` says so), it is made; a
-  // second caller waits for the first. An error of the maker is returned, and nothing is left.
+  // second caller waits for the first (`log` says so, every 30 s). An error of the maker is returned, and
+  // nothing is left.
   absl::StatusOr<StoredImage> FindOrMake(const std::string& recipe_digest, const Maker& maker, const Log& log,
                                          std::stop_token stop);
 

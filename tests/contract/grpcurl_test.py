@@ -50,7 +50,8 @@ class Grpcurl(unittest.TestCase):
         address = self.farm.admin_address()
         self.assert_all_described(
             address,
-            ["grpc.health.v1.Health", "rootwright.v1.AgentAdminService", "grpc.reflection.v1alpha.ServerReflection",
+            ["grpc.health.v1.Health", "rootwright.v1.AgentAdminService", "rootwright.v1.ImageService",
+             "grpc.reflection.v1alpha.ServerReflection",
              "grpc.channelz.v1.Channelz"],
         )
         self.assert_channelz_tells_of(address)
@@ -65,6 +66,9 @@ class Grpcurl(unittest.TestCase):
         self.assertTrue(any(t["architecture"] == "ARCHITECTURE_ARM64" for t in status["capabilities"]["targets"]))
         self.assertTrue(status["checks"])
         self.assertEqual(self.call(address, f"{admin}/ListAgentBuilds").get("builds", []), [])
+        self.assertIsInstance(self.call(address, "rootwright.v1.ImageService/ListImages").get("images", []), list)
+        refused = self.run_grpcurl(address, "rootwright.v1.ImageService/ImportImage", data={"data": "eA=="}, check=False)
+        self.assertIn("the first message must be a header", refused.stderr)
         self.call(address, f"{admin}/Drain", {"reason": "new disk"})
         self.assertEqual(self.call(address, f"{admin}/GetStatus")["state"], "AGENT_STATE_DRAINING")
         self.call(address, f"{admin}/Resume")

@@ -1,9 +1,11 @@
 #include "executors/rootfs/roots/stage_import.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "archive/jailed_changes.h"
@@ -18,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kLongestFileName = 255;
 constexpr absl::Duration kUnpackLimit = absl::Hours(1);
 
 absl::Status Invalid(absl::string_view why) { return absl::InvalidArgumentError(why); }
@@ -68,8 +71,11 @@ absl::Status Blame(const absl::Status& status, absl::string_view file_name) {
 }  // namespace
 
 absl::Status StageImporter::CheckRequest(StageImport& request) {
-  if (request.file_name.empty() || request.file_name.find('/') != std::string::npos)
-    return Invalid("file name: must be that of the archive, without a folder");
+  const bool plain = std::all_of(request.file_name.begin(), request.file_name.end(), [](char c) {
+    return c != '/' && !absl::ascii_iscntrl(static_cast<unsigned char>(c));
+  });
+  if (request.file_name.empty() || request.file_name.size() > kLongestFileName || !plain)
+    return Invalid("file name: must be that of the archive, without a folder and line ends");
   if (request.name.empty()) request.name = RootNameOfArchive(request.file_name);
   RW_RETURN_IF_ERROR(CheckRootName(request.name));
   const bool has_signature = !request.signature.empty() || IsClearsigned(request.digests);

@@ -45,7 +45,9 @@ class AdminServerTest : public testing::Test {
              [](StepContext& context) -> absl::StatusOr<StepResult> { return WaitForStop(context.stop); });
   }
 
-  ImageAdmin Images() { return {store_, "bin", folder_.path() / "work", [] {}}; }
+  ImageAdmin Images() {
+    return {store_, "bin", folder_.path() / "work", [] {}};
+  }
 
   grpc::Status Health(const std::string& part, HealthCheckResponse::ServingStatus* health) {
     grpc::TemplatedGenericStub<HealthCheckRequest, HealthCheckResponse> stub(channel_);

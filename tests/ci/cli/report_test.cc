@@ -76,6 +76,25 @@ TEST(Tables, AlignTheirColumns) {
                                  Text(AgentLines(agent, absl::UTCTimeZone())));
 }
 
+TEST(Images, ShowWhereTheyComeFromAndWhatWasLeftOut) {
+  v1::Image imported;
+  imported.set_name("stage3-amd64");
+  imported.set_architecture(v1::ARCHITECTURE_AMD64);
+  imported.set_digest(std::string(64, 'a'));
+  imported.set_origin(v1::IMAGE_ORIGIN_IMPORTED);
+  imported.set_size_bytes(int64_t{1300} << 20);
+  imported.mutable_made_at()->set_seconds(1'800'000'000);
+  (*imported.mutable_facts())["verified"] = "signature by key 13EB…\033[2J";
+  imported.add_notes("4 device nodes left out: an environment has a /dev of its own");
+  v1::Image made = imported;
+  made.set_name("portage-arm64");
+  made.set_architecture(v1::ARCHITECTURE_ARM64);
+  made.set_origin(v1::IMAGE_ORIGIN_MADE);
+  made.set_in_use(true);
+  ExpectGolden("images.txt", Text(ImageTable({made, imported}, absl::UTCTimeZone())) + "\n" +
+                                 Text(ImportedLines(imported)));
+}
+
 TEST(TailOf, KeepsLastLinesAndMakesThemSafe) {
   EXPECT_EQ(TailOf("a\nb\r\n\x1b[31mc\n\n", 2), (std::vector<std::string>{"b", "?[31mc"}));
   EXPECT_TRUE(TailOf("", 5).empty());

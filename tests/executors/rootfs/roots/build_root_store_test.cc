@@ -31,7 +31,8 @@ class BuildRootStoreTest : public testing::Test {
       Write(tree / "etc/name");
       return ImageDescription{};
     };
-    return store_.FindOrMake(recipe, maker, [&](absl::string_view line) { log_ += line; }, {});
+    return store_.FindOrMake(recipe, maker,
+                             [&](absl::string_view line) { log_.append(line.data(), line.size()); }, {});
   }
   static void Write(const fs::path& path) { ASSERT_TRUE(WriteFileAtomically(path, "content").ok()); }
 

@@ -45,7 +45,8 @@ class PortageRootTest : public testing::Test {
   }
   absl::StatusOr<BuildRoot> Prepare(absl::string_view name) {
     return roots_.Prepare(
-        name, Waiting(), absl::Seconds(10), {}, [&](OutputStream, absl::string_view text) { log_ += text; },
+        name, Waiting(), absl::Seconds(10), {},
+        [&](OutputStream, absl::string_view text) { log_.append(text.data(), text.size()); },
         stop_.get_token());
   }
 
