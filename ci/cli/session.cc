@@ -16,7 +16,7 @@
 namespace rootwright::cli {
 namespace {
 
-constexpr std::array<std::pair<const char*, Command>, 19> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 22> kCommands = {{
     {"build submit", BuildSubmit},
     {"build watch", BuildWatch},
     {"build log", BuildLog},
@@ -25,6 +25,9 @@ constexpr std::array<std::pair<const char*, Command>, 19> kCommands = {{
     {"build cancel", BuildCancel},
     {"build shell", BuildShell},
     {"build release", BuildRelease},
+    {"build ssh", BuildSsh},
+    {"build ssh-config", BuildSshConfig},
+    {"build ssh-proxy", BuildSshProxy},
     {"artifact list", ArtifactList},
     {"artifact get", ArtifactGet},
     {"agent list", AgentList},
