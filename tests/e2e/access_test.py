@@ -221,6 +221,18 @@ class Access(unittest.TestCase):
         self.assertIn("is not on its agent any more", gone.stderr)
         self.assertEqual(self.farm.cli("build", "release", build_id).returncode, 2)
 
+    def test_one_that_timed_out_is_kept_and_one_that_was_cancelled_is_not(self):
+        build_id = self.farm.submit("--command", "--arch", HERE, "--silence", "4s", "--keep-failed", "30m", "--",
+                                    "sh", "-c", "echo evidence >/evidence; sleep 300")
+        self.addCleanup(self.farm.cli, "build", "release", build_id)
+        build = self.farm.finish(build_id)
+        self.assertEqual(build["outcome"], "OUTCOME_TIMED_OUT")
+        self.assertIn("keptUntil", build)
+        self.assertEqual(self.farm.cli("build", "shell", build_id, "--", "cat", "/evidence").stdout, "evidence\n")
+        cancelled = self.waiting_build(["--keep-failed", "30m"])
+        self.farm.cancel(cancelled)
+        self.assertNotIn("keptUntil", self.farm.finish(cancelled))
+
     def test_kept_environment_goes_at_its_time_or_when_cancelled(self):
         first, second = self.kept_build("4s"), self.kept_build("30m")
         self.assertEqual(self.farm.cli("build", "cancel", second).returncode, 0)
