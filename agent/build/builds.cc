@@ -298,6 +298,17 @@ std::vector<v1::AgentBuild> Builds::List() const {
       others.push_back(std::move(build));
     }
   }
+  // Of these the master has all that there is to know, and the journal is gone.
+  MutexLock lock(mutex_);
+  for (const auto& [id, kept] : running_) {
+    if (!kept->build.kept() || journals_.FindLease(id) != nullptr) continue;
+    v1::AgentBuild build;
+    build.set_build_id(kept->journal->lease().build_id());
+    build.set_attempt(kept->journal->lease().attempt());
+    build.set_state(v1::BUILD_STATE_FINISHED);
+    build.set_step("its environment is kept");
+    running.push_back(std::move(build));
+  }
   running.insert(running.end(), std::make_move_iterator(others.begin()),
                  std::make_move_iterator(others.end()));
   return running;

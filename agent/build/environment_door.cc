@@ -16,7 +16,7 @@ void EnvironmentDoor::SetEnvironment(Environment* environment) {
   if (environment == environment_) return;
   environment_ = environment;
   std::exchange(closing_, std::stop_source()).request_stop();
-  changed_.wait(mutex_, [this] { return entering_ == 0; });
+  while (entering_ > 0) changed_.wait(mutex_);
 }
 
 absl::StatusOr<std::unique_ptr<Shell>> EnvironmentDoor::OpenShell(const ShellCommand& command,

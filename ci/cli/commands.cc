@@ -158,6 +158,35 @@ std::vector<CommandSpec> AccessCommands() {
        "rootwright build shell 7f3a\n"
        "rootwright build shell 7f3a -- dpkg --audit\n"
        "rootwright build shell 7f3a -- tar -C /etc -c . > etc.tar"},
+      {"build ssh",
+       "Log into the environment of a build with ssh",
+       "Runs a real sshd there, for this connection only, over the way that 'build shell' takes: no network, "
+       "no "
+       "port, no\n"
+       "password. The keys are made for the build and kept below ~/.cache/rootwright. Ends in the tree that "
+       "is "
+       "built, as\n"
+       "'build shell' does. Needs OpenSSH's client here and its server in the environment's image.",
+       {kBuildId},
+       {},
+       "the command to run there, after options of ssh",
+       "rootwright build ssh 7f3a\n"
+       "rootwright build ssh 7f3a -- make -C /usr/src/app test"},
+      {"build ssh-config",
+       "Print what ssh, scp, rsync and IDEs need to reach a build",
+       "A Host block for OpenSSH's configuration; the host's name is rootwright-ID, with the whole id.",
+       {kBuildId},
+       {},
+       nullptr,
+       "rootwright build ssh-config 7f3a > build.cfg && scp -F build.cfg rootwright-7f3a:/etc/motd .\n"
+       "rootwright build ssh-config 7f3a >> ~/.ssh/config"},
+      {"build ssh-proxy",
+       "Speak ssh with a build on standard input and output",
+       "What ssh runs as its ProxyCommand; 'build ssh-config' writes that.",
+       {kBuildId},
+       {},
+       nullptr,
+       "ssh -o ProxyCommand='rootwright build ssh-proxy 7f3a' root@rootwright-7f3a"},
       {"build release",
        "Give up the environment that a failed build left",
        "Its slot is free again then.",

@@ -183,9 +183,9 @@ ShellSignals::~ShellSignals() {
   if (fd_ >= 0) close(fd_);
 }
 
-absl::StatusOr<ShellEnd> RunShellHere(BuildClient& client, v1::ShellStart start,
-                                      const ShellSignals& signals) {
-  const bool terminal = isatty(STDIN_FILENO) == 1;
+absl::StatusOr<ShellEnd> RunShellHere(BuildClient& client, v1::ShellStart start, const ShellSignals& signals,
+                                      TerminalUse use) {
+  const bool terminal = use != TerminalUse::kNever && isatty(STDIN_FILENO) == 1;
   if (terminal) {
     TakeSize(start.mutable_command()->mutable_terminal());
     const char* term = std::getenv("TERM");

@@ -32,7 +32,9 @@ class ShellSignals {
   int fd_ = -1;
 };
 
-absl::StatusOr<ShellEnd> RunShellHere(BuildClient& client, v1::ShellStart start, const ShellSignals& signals);
+enum class TerminalUse { kWhenThereIsOne, kNever };
+absl::StatusOr<ShellEnd> RunShellHere(BuildClient& client, v1::ShellStart start, const ShellSignals& signals,
+                                      TerminalUse use = TerminalUse::kWhenThereIsOne);
 
 // What a program said that was run for its output.
 struct ShellOutputText {

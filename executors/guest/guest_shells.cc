@@ -53,6 +53,13 @@ struct GuestShells::Shared {
     queue.push_back([message = std::move(message)](GuestWire& wire) { return wire.Send(message); });
     wake.request_stop();
   }
+  // Output was dealt with. Told in lumps: a guest that makes us speak has to say far more itself.
+  void Acknowledge(Talk& talk, size_t size) RW_REQUIRES(mutex) {
+    talk.uncredited += static_cast<uint32_t>(size);
+    if (talk.uncredited < kWindow / 4 || talk.ended) return;
+    talk.credit += talk.uncredited;
+    Send(guest::Credit{talk.request, std::exchange(talk.uncredited, 0)});
+  }
   void End(Talk& talk, absl::Status error) RW_REQUIRES(mutex) {
     talk.ended = true;
     talk.error = std::move(error);
@@ -68,7 +75,18 @@ struct GuestShells::Shared {
   }
   // What is due now; when the next is.
   Deadline LookAtTime() RW_REQUIRES(mutex);
-  absl::Status Take(GuestWire& wire, const guest::Frame& frame);
+  std::shared_ptr<Talk> Find(uint32_t request) RW_REQUIRES(mutex);
+  // What the guest says; false when no guest may.
+  bool Take(const guest::Output& output) RW_REQUIRES(mutex);
+  bool Take(const guest::Credit& credit) RW_REQUIRES(mutex);
+  bool Take(const guest::Exited& exited) RW_REQUIRES(mutex);
+  bool Take(const guest::Error& error) RW_REQUIRES(mutex);
+  template <typename Of>
+  bool Decoded(const guest::Frame& frame) RW_REQUIRES(mutex) {
+    Of message;
+    return guest::Decode(frame.payload, message) && Take(message);
+  }
+  absl::Status TakeFrame(GuestWire& wire, const guest::Frame& frame);
   void Pump(GuestWire& wire);
 
   Mutex mutex;
@@ -97,11 +115,7 @@ class GuestShells::Handle : public Shell {
     if (talk.said.empty()) return talk.error;
     Said said = std::move(talk.said.front());
     talk.said.pop_front();
-    talk.uncredited += static_cast<uint32_t>(said.data.size());
-    if (talk.uncredited >= kWindow / 4 && !talk.ended) {
-      talk.credit += talk.uncredited;
-      shared.Send(guest::Credit{talk.request, std::exchange(talk.uncredited, 0)});
-    }
+    shared.Acknowledge(talk, said.data.size());
     return said;
   }
 
@@ -142,6 +156,7 @@ class GuestShells::Handle : public Shell {
     {
       MutexLock lock(shared_->mutex);
       if (std::exchange(talk_->hung_up, true)) return;
+      for (const Said& unread : talk_->said) shared_->Acknowledge(*talk_, unread.data.size());
       talk_->said.clear();
       if (!talk_->ended) {
         talk_->kill_at = Deadline::In(kHangUpGrace);
@@ -168,69 +183,82 @@ Deadline GuestShells::Shared::LookAtTime() {
   return next;
 }
 
-absl::Status GuestShells::Shared::Take(GuestWire& wire, const guest::Frame& frame) {
-  const auto violation = [&] {
-    return wire.Violation(absl::StrCat("a message of type ", frame.type, " that no shell can have"));
-  };
-  MutexLock lock(mutex);
-  const auto find = [&](uint32_t request) RW_REQUIRES(mutex) {
-    const auto found = talks.find(request);
-    return found == talks.end() ? nullptr : found->second;
-  };
-  switch (static_cast<guest::MessageType>(frame.type)) {
-    case guest::MessageType::kHello:
-      // A second answer to a greeting that was repeated.
-      return absl::OkStatus();
-    case guest::MessageType::kOutput: {
-      guest::Output output;
-      if (!guest::Decode(frame.payload, output) || output.stream < 1 || output.stream > 2) return violation();
-      const auto talk = find(output.request);
-      if (talk == nullptr || output.data.size() > talk->credit || output.data.size() > guest::kMaxChunk)
-        return violation();
-      talk->credit -= static_cast<uint32_t>(output.data.size());
-      if (talk->hung_up) {
-        // Nobody reads it: it is not held back either.
-        talk->credit += static_cast<uint32_t>(output.data.size());
-        Send(guest::Credit{talk->request, static_cast<uint32_t>(output.data.size())});
-      } else if (!output.data.empty()) {
-        talk->said.push_back({output.stream == 1 ? OutputStream::kStdout : OutputStream::kStderr,
-                              std::string(output.data), std::nullopt});
-      }
-      break;
+std::shared_ptr<GuestShells::Talk> GuestShells::Shared::Find(uint32_t request) {
+  const auto found = talks.find(request);
+  return found == talks.end() ? nullptr : found->second;
+}
+
+bool GuestShells::Shared::Take(const guest::Output& output) {
+  const auto talk = Find(output.request);
+  const auto size = static_cast<uint32_t>(output.data.size());
+  if (talk == nullptr || size > talk->credit || size > guest::kMaxChunk || output.stream < 1 ||
+      output.stream > 2) {
+    return false;
+  }
+  talk->credit -= size;
+  if (talk->hung_up) {
+    // Nobody reads it: it is not held back either.
+    Acknowledge(*talk, size);
+  } else if (size > 0) {
+    talk->said.push_back({output.stream == 1 ? OutputStream::kStdout : OutputStream::kStderr,
+                          std::string(output.data), std::nullopt});
+  }
+  return true;
+}
+
+bool GuestShells::Shared::Take(const guest::Credit& credit) {
+  const auto talk = Find(credit.request);
+  if (talk == nullptr || credit.bytes > guest::kShellInputWindow - talk->input_room) return false;
+  talk->input_room += credit.bytes;
+  return true;
+}
+
+bool GuestShells::Shared::Take(const guest::Exited& exited) {
+  const auto talk = Find(exited.request);
+  const std::optional<CommandResult> result = ResultOf(exited);
+  if (talk == nullptr || !result) return false;
+  if (!talk->hung_up) talk->said.push_back({OutputStream::kStdout, "", result});
+  End(*talk, absl::FailedPreconditionError("shell: it has ended"));
+  talks.erase(exited.request);
+  return true;
+}
+
+bool GuestShells::Shared::Take(const guest::Error& error) {
+  const auto talk = Find(error.request);
+  if (talk == nullptr) return false;
+  End(*talk, GuestError(error));
+  talks.erase(error.request);
+  return true;
+}
+
+absl::Status GuestShells::Shared::TakeFrame(GuestWire& wire, const guest::Frame& frame) {
+  bool sound = false;
+  {
+    MutexLock lock(mutex);
+    switch (static_cast<guest::MessageType>(frame.type)) {
+      case guest::MessageType::kHello:
+        // A second answer to a greeting that was repeated.
+        sound = true;
+        break;
+      case guest::MessageType::kOutput:
+        sound = Decoded<guest::Output>(frame);
+        break;
+      case guest::MessageType::kCredit:
+        sound = Decoded<guest::Credit>(frame);
+        break;
+      case guest::MessageType::kExited:
+        sound = Decoded<guest::Exited>(frame);
+        break;
+      case guest::MessageType::kError:
+        sound = Decoded<guest::Error>(frame);
+        break;
+      default:
+        break;
     }
-    case guest::MessageType::kCredit: {
-      guest::Credit credit;
-      if (!guest::Decode(frame.payload, credit)) return violation();
-      const auto talk = find(credit.request);
-      if (talk == nullptr || credit.bytes > guest::kShellInputWindow - talk->input_room) return violation();
-      talk->input_room += credit.bytes;
-      break;
-    }
-    case guest::MessageType::kExited: {
-      guest::Exited exited;
-      if (!guest::Decode(frame.payload, exited)) return violation();
-      const auto talk = find(exited.request);
-      const std::optional<CommandResult> result = ResultOf(exited);
-      if (talk == nullptr || !result) return violation();
-      if (!talk->hung_up) talk->said.push_back({OutputStream::kStdout, "", result});
-      End(*talk, absl::FailedPreconditionError("shell: it has ended"));
-      talks.erase(exited.request);
-      break;
-    }
-    case guest::MessageType::kError: {
-      guest::Error error;
-      if (!guest::Decode(frame.payload, error)) return violation();
-      const auto talk = find(error.request);
-      if (talk == nullptr) return violation();
-      End(*talk, GuestError(error));
-      talks.erase(error.request);
-      break;
-    }
-    default:
-      return violation();
   }
   changed.notify_all();
-  return absl::OkStatus();
+  if (sound) return absl::OkStatus();
+  return wire.Violation(absl::StrCat("a message of type ", frame.type, " that no shell can have"));
 }
 
 void GuestShells::Shared::Pump(GuestWire& wire) {
@@ -250,7 +278,7 @@ void GuestShells::Shared::Pump(GuestWire& wire) {
       const StopFd stop(woken.get_token());
       const auto frame = wire.Next(next, stop);
       if (absl::IsCancelled(frame.status()) || absl::IsDeadlineExceeded(frame.status())) continue;
-      status = frame.ok() ? Take(wire, **frame) : frame.status();
+      status = frame.ok() ? TakeFrame(wire, **frame) : frame.status();
     }
     if (!status.ok()) return EndAll(absl::UnavailableError(status.message()));
   }

@@ -1,4 +1,4 @@
-"""Ways for people into the environments of builds: shells, and environments that are kept."""
+"""Ways for people into the environments of builds: shells, ssh, and environments that are kept."""
 
 import fcntl
 import json
@@ -221,6 +221,18 @@ class Access(unittest.TestCase):
         self.assertIn("is not on its agent any more", gone.stderr)
         self.assertEqual(self.farm.cli("build", "release", build_id).returncode, 2)
 
+    def test_one_that_timed_out_is_kept_and_one_that_was_cancelled_is_not(self):
+        build_id = self.farm.submit("--command", "--arch", HERE, "--silence", "4s", "--keep-failed", "30m", "--",
+                                    "sh", "-c", "echo evidence >/evidence; sleep 300")
+        self.addCleanup(self.farm.cli, "build", "release", build_id)
+        build = self.farm.finish(build_id)
+        self.assertEqual(build["outcome"], "OUTCOME_TIMED_OUT")
+        self.assertIn("keptUntil", build)
+        self.assertEqual(self.farm.cli("build", "shell", build_id, "--", "cat", "/evidence").stdout, "evidence\n")
+        cancelled = self.waiting_build(["--keep-failed", "30m"])
+        self.farm.cancel(cancelled)
+        self.assertNotIn("keptUntil", self.farm.finish(cancelled))
+
     def test_kept_environment_goes_at_its_time_or_when_cancelled(self):
         first, second = self.kept_build("4s"), self.kept_build("30m")
         self.assertEqual(self.farm.cli("build", "cancel", second).returncode, 0)
@@ -246,6 +258,122 @@ class Access(unittest.TestCase):
         self.farm.start_agent()
 
 
+class Ssh(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.farm = Farm(agent_config="slots: 2")
+        cls.farm.__enter__()
+        cls.addClassCleanup(lambda: cls.farm.stop())
+
+    def begin(self):
+        """Has an environment; returns its build's id."""
+        build_id = self.farm.submit("--command", "--arch", HERE, "--", *WAITING)
+        self.addCleanup(self.farm.cli, "build", "cancel", build_id)
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        return build_id
+
+    def setUp(self):
+        self.build_id = self.begin()
+        # Keys of this test are not the user's.
+        self.home = dict(os.environ, ROOTWRIGHT_MASTER=self.farm.master_address, HOME=str(self.farm.folder),
+                         XDG_CACHE_HOME=str(self.farm.folder / "cache"))
+
+    def run_program(self, *words, **options):
+        return subprocess.run([str(word) for word in words], env=self.home, cwd=self.farm.folder, check=False, timeout=120,
+                              capture_output=True, text=True, **options)
+
+    def config(self):
+        shown = self.run_program(BIN / "rootwright", "build", "ssh-config", self.build_id[:6])
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn(f"Host rootwright-{self.build_id}\n", shown.stdout)
+        path = self.farm.folder / f"{self.build_id}.cfg"
+        path.write_text(shown.stdout)
+        return path
+
+    def test_command_with_input_and_exit_status(self):
+        done = self.run_program(BIN / "rootwright", "build", "ssh", self.build_id, "--", "cat; id -u; echo oh >&2; exit 9",
+                                input="typed\n")
+        self.assertEqual((done.returncode, done.stdout), (9, "typed\n0\n"), done.stderr)
+        self.assertIn("oh\n", done.stderr)
+
+    def test_scp_copies_both_ways(self):
+        config = self.config()
+        there = self.farm.folder / "there"
+        there.write_bytes(os.urandom(3 << 20))
+        host = f"rootwright-{self.build_id}"
+        done = self.run_program("scp", "-F", config, there, f"{host}:/var/tmp/there")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        back = self.farm.folder / "back"
+        done = self.run_program("scp", "-F", config, f"{host}:/var/tmp/there", back)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(back.read_bytes(), there.read_bytes())
+        seen = self.farm.cli("build", "shell", self.build_id, "--", "stat", "-c", "%s", "/var/tmp/there")
+        self.assertEqual(seen.stdout, f"{3 << 20}\n")
+
+    def test_key_of_another_is_refused(self):
+        config = self.config()
+        stranger = self.farm.folder / "stranger"
+        if not stranger.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True)
+        refused = config.read_text().splitlines()
+        refused = [f"  IdentityFile {stranger}" if "IdentityFile" in line else line for line in refused]
+        config.write_text("\n".join(refused) + "\n")
+        done = self.run_program("ssh", "-F", config, "-o", "BatchMode=yes", f"rootwright-{self.build_id}", "true")
+        self.assertEqual(done.returncode, 255)
+        self.assertIn("Permission denied", done.stderr)
+
+    def test_terminal(self):
+        environment = dict(os.environ)
+        os.environ.update(XDG_CACHE_HOME=self.home["XDG_CACHE_HOME"])
+        try:
+            shell = Terminal(self.farm, "build", "ssh", self.build_id)
+        finally:
+            os.environ.clear()
+            os.environ.update(environment)
+        shell.type("echo size $(stty size); exit 3\n")
+        shell.expect("size 33 101")
+        self.assertEqual(shell.end(), 3)
+
+
+class AccessToTrees(Ssh):
+    """Where a root filesystem is built people come into that, as the steps do."""
+
+    def begin(self):
+        spec = self.farm.repository({"configuration.yml": """package_manager:
+  apt:
+    suite: bookworm
+
+packages:
+  dash: {}
+
+post_install_commands:
+  - "echo made >/var/tmp/made; exit 1"
+"""})
+        build_id = self.farm.submit("--arch", HERE, "--keep-failed", "20m", spec)
+        build = self.farm.finish(build_id)
+        self.assertIn("post_install", build["reason"])
+        # The last one added comes first.
+        self.addCleanup(wait_for, "the environment's end", lambda: not self.farm.containers(), 60)
+        self.addCleanup(self.farm.cli, "build", "release", build_id)
+        return build_id
+
+    def test_shell_begins_in_the_tree_and_finds_the_environments_own_root(self):
+        shown = self.farm.cli("build", "shell", self.build_id, "--", "sh", "-c", "cat /var/tmp/made; echo $ROOTWRIGHT_ROOT; tty",
+                              stdin=subprocess.DEVNULL)
+        self.assertEqual(shown.stdout, "made\n/\nnot a tty\n", shown.stderr)
+        shown = self.farm.cli("build", "shell", self.build_id, "--root", "--", "sh", "-c", "cat $ROOTWRIGHT_ROOT/var/tmp/made")
+        self.assertEqual(shown.stdout, "made\n", shown.stderr)
+        shell = Terminal(self.farm, "build", "shell", self.build_id)
+        shell.type("echo at $(tty); cat /var/tmp/made; exit\n")
+        shell.expect("at /dev/pts/")
+        shell.expect("made")
+        self.assertEqual(shell.end(), 0)
+
+    def test_ssh_ends_in_the_tree(self):
+        done = self.run_program(BIN / "rootwright", "build", "ssh", self.build_id, "--", "cat /var/tmp/made")
+        self.assertEqual((done.returncode, done.stdout), (0, "made\n"), done.stderr)
+
+
 class AccessToMachines(unittest.TestCase):
     def test_shell_in_a_machine_beside_its_command(self):
         with Farm() as farm:
@@ -255,6 +383,12 @@ class AccessToMachines(unittest.TestCase):
             shell.type("echo $(uname -m) $(stty size); exit 4\n")
             shell.expect("aarch64 33 101")
             self.assertEqual(shell.end(), 4)
+            environment = dict(os.environ, ROOTWRIGHT_MASTER=farm.master_address, XDG_CACHE_HOME=str(farm.folder / "cache"))
+            logged_in = subprocess.run(
+                [BIN / "rootwright", "build", "ssh", build_id, "--", "uname -m"], env=environment, capture_output=True,
+                text=True, check=False, timeout=300,
+            )
+            self.assertEqual((logged_in.returncode, logged_in.stdout), (0, "aarch64\n"), logged_in.stderr)
             done = farm.cli("build", "shell", build_id, "--", "sh", "-c", "cat >/go", input="from outside\n")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(farm.finish(build_id)["outcome"], "OUTCOME_SUCCEEDED")

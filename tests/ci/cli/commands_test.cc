@@ -59,7 +59,7 @@ std::string Complete(const std::string& words, int at) {
 
 TEST(BashCompletion, CompletesCommandsOptionsAndValues) {
   EXPECT_EQ(Complete("rootwright a", 1), "artifact agent\n");
-  EXPECT_EQ(Complete("rootwright build s", 2), "submit show shell\n");
+  EXPECT_EQ(Complete("rootwright build s", 2), "submit show shell ssh ssh-config ssh-proxy\n");
   EXPECT_EQ(Complete("rootwright build submit --isol", 3), "--isolation\n");
   EXPECT_EQ(Complete("rootwright build submit --arch arm", 4), "arm64 armhf armel\n");
 }
