@@ -59,6 +59,7 @@ absl::StatusOr<RootfsHost> MakeRootfsHost(const AgentConfig& config, const HostP
   rootfs.apt_mirror = config.apt_mirror;
   rootfs.apt_keyring = config.apt_keyring;
   rootfs.programs = host.programs;
+  rootfs.build_roots = host.roots.get();
   rootfs.distfile_cache = config.distfile_folder;
   for (const AgentConfig::Repository& repository : config.portage_repositories)
     rootfs.repositories.push_back({repository.name, repository.folder});
