@@ -59,6 +59,7 @@ absl::StatusOr<RootfsHost> MakeRootfsHost(const AgentConfig& config, const HostP
   rootfs.apt_mirror = config.apt_mirror;
   rootfs.apt_keyring = config.apt_keyring;
   rootfs.programs = host.programs;
+  rootfs.build_roots = host.roots.get();
   rootfs.distfile_cache = config.distfile_folder;
   const StatePaths paths(config.state_folder);
   rootfs.build_times = paths.build_times();

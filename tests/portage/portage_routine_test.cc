@@ -37,8 +37,8 @@ std::string Variable(const char* name, const std::string& otherwise) {
 class OneRoot : public BuildRoots {
  public:
   explicit OneRoot(fs::path tree) : tree_(std::move(tree)) {}
-  absl::StatusOr<BuildRoot> Prepare(absl::string_view, Architecture, const ProgressSink&, const OutputSink&,
-                                    std::stop_token) override {
+  absl::StatusOr<BuildRoot> Prepare(absl::string_view, const EnvironmentSpec&, absl::Duration,
+                                    const ProgressSink&, const OutputSink&, std::stop_token) override {
     return BuildRoot{"portage-amd64", std::string(64, 'a'), tree_, true};
   }
 

@@ -40,8 +40,8 @@ class PrepareImages : public Step {
     if (!result.ok()) return result;
     const ProgressSink progress = [&](const ProgressUpdate& update) { context.reporter.Progress(update); };
     absl::StatusOr<BuildRoot> root = state_.host.build_roots->Prepare(
-        state_.portage.platform.image, state_.request.environment.architecture, progress, context.LogSink(),
-        context.stop);
+        state_.portage.platform.image, state_.request.environment, state_.request.boot_limit, progress,
+        context.LogSink(), context.stop);
     if (absl::IsNotFound(root.status())) {
       return StepResult::Failed(absl::StrCat("platform ", state_.portage.platform.name, ": ",
                                              std::string(root.status().message())));
