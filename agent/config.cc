@@ -153,7 +153,7 @@ void TakeRepositories(const google::protobuf::TextFormat::ParseInfoTree& tree,
 void TakeBinaryPackages(const google::protobuf::TextFormat::ParseInfoTree& tree,
                         const agent::v1::AgentConfig::BinaryPackages& from,
                         AgentConfig::BinaryPackages& packages, Problems& problems) {
-  Take(from.folder(), packages.folder);
+  if (!from.folder().empty()) packages.folder = from.folder();
   if (!packages.folder.is_absolute())
     problems.Add(tree, "portage", "binary_packages: the folder is not an absolute path");
   if (from.quota_bytes() != 0) packages.quota_bytes = from.quota_bytes();

@@ -88,5 +88,24 @@ TEST(AgentConfig, ContainersAreWhereMachinesAreUnlessSaidOtherwise) {
   EXPECT_FALSE(ParseAgentConfig("container_first_id: 1000", "test").ok());
 }
 
+TEST(ParseAgentConfig, TakesTheCacheOfBinaryPackages) {
+  const absl::StatusOr<AgentConfig> config = ParseAgentConfig(
+      absl::StrCat("portage { binary_packages { folder: '/srv/binpkgs' quota_bytes: 5 trusted_key: '",
+                   std::string(64, 'a'), "' } }"),
+      "agent.textproto");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->binary_packages.folder, "/srv/binpkgs");
+  EXPECT_EQ(config->binary_packages.quota_bytes, 5);
+  EXPECT_EQ(config->binary_packages.trusted_keys.size(), 1U);
+  EXPECT_FALSE(config->binary_packages.off);
+  EXPECT_EQ(ParseAgentConfig("", "agent.textproto")->binary_packages.folder, "/var/cache/rootwright/binpkgs");
+  for (const char* wrong : {"folder: 'here'", "quota_bytes: -1", "trusted_key: 'A'"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(
+        ParseAgentConfig(absl::StrCat("portage { binary_packages { ", wrong, " } }"), "agent.textproto")
+            .status()))
+        << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace rootwright

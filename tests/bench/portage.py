@@ -91,9 +91,10 @@ class Bench:
         return folder
 
     def build_root(self):
-        roots = [path.parents[2] for path in (CACHE / "roots").glob("*/root/usr/bin/emerge") if HERE in path.parents[3].name]
-        assert roots, f"no build root for {HERE} below {CACHE}/roots: a build with Portage makes it"
-        return max(roots, key=lambda root: root.parent.stat().st_mtime)
+        """The tree that the farm's builds use."""
+        made = [path.parent for path in (CACHE / "roots").glob("*/image.json") if json.loads(path.read_text())["name"] == f"portage-{HERE}"]
+        assert made, f"no build root for {HERE} in {CACHE}/roots: a build with Portage makes it"
+        return max(made, key=lambda folder: folder.stat().st_mtime) / "root"
 
     def plain_emerge(self, *options):
         """Without Rootwright, in a fresh copy-on-write view of the same root; how long it took."""

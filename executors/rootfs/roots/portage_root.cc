@@ -65,7 +65,7 @@ class InnerReporter : public StepReporter {
   }
   void Warn(absl::string_view message) override { Say(absl::StrCat("warning: ", message)); }
   void SourceResolved(absl::string_view, absl::Time) override {}
-  void PlanReady(int, int64_t, int64_t) override {}
+  void PlanReady(const PlanSize&) override {}
 
  private:
   const std::string name_;
