@@ -146,11 +146,14 @@ class Farm:
         self.master_address = address.read_text().strip()
 
     def config_of(self, name):
+        # Slow to make, too; a test of its own may have its own.
+        roots = "" if "build_root_folder" in self.agent_config else f'build_root_folder: "{CACHE}/roots"'
         return f"""name: "{name}"
 master: "{self.master_address}"
 state_folder: "{self.folder / name}"
 image_folder: "{CACHE}/images"
 package_folder: "{CACHE}/packages"
+{roots}
 libvirt_uri: "{self.uri}"
 admin_listen: "127.0.0.1:0"
 {self.agent_config}
