@@ -37,7 +37,6 @@ TEST(PortageFiles, AreWhatTheSettingsSay) {
 
 TEST(PortageFiles, ASettingThatAFileCannotHoldIsNamed) {
   const std::vector<std::pair<void (*)(EmergeSettings&), const char*>> cases = {
-      {[](EmergeSettings& s) { s.profile = ""; }, "profile"},
       {[](EmergeSettings& s) { s.profile = "../../../etc"; }, "profile"},
       {[](EmergeSettings& s) { s.repositories.clear(); }, "repository"},
       {[](EmergeSettings& s) { s.repositories[1].name = "a]\n[b"; }, "repository"},
