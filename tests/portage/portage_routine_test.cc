@@ -185,7 +185,7 @@ TEST_F(PortageRoutine, TakesFromTheCacheWhatAnEarlierBuildMade) {
   ASSERT_TRUE(run_.ok()) << run_.Describe();
   EXPECT_GT(run_.reporter.planned, 1);
   EXPECT_EQ(run_.reporter.binary, run_.reporter.planned);
-  EXPECT_THAT(run_.reporter.warnings, IsEmpty());
+  EXPECT_THAT(run_.reporter.warnings, testing::IsEmpty());
   for (const nlohmann::json& package : Json("manifest.json", routine_->artifacts())["packages"])
     EXPECT_EQ(package["from"], "binary") << package["name"];
   bool estimated = false;
