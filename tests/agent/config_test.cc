@@ -53,6 +53,17 @@ TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
   EXPECT_EQ(example->maximum_keep_failed, empty->maximum_keep_failed);
 }
 
+TEST(AgentConfig, TakesRepositoriesOfEbuildsInOrder) {
+  const absl::StatusOr<AgentConfig> config = ParseAgentConfig(
+      "portage { repository { name: 'gentoo' path: '/g' } repository { name: 'own' path: '/o' } }", "x");
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(config->portage_repositories.size(), 2U);
+  EXPECT_EQ(config->portage_repositories[0].name, "gentoo");
+  EXPECT_EQ(config->portage_repositories[1].folder, "/o");
+  EXPECT_THAT(Refusal("portage { repository { name: 'a b' path: '/g' } }"), HasSubstr("are a name"));
+  EXPECT_THAT(Refusal("portage { repository { name: 'a' path: 'g' } }"), HasSubstr("not an absolute path"));
+}
+
 TEST(AgentConfig, OneLimitReplacesOneDefault) {
   const absl::StatusOr<AgentConfig> config = ParseAgentConfig("default_limits { vcpus: 2 }", "x");
   ASSERT_TRUE(config.ok()) << config.status();

@@ -24,7 +24,6 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -186,7 +185,7 @@ TEST_F(PortageRoutine, TakesFromTheCacheWhatAnEarlierBuildMade) {
   ASSERT_TRUE(run_.ok()) << run_.Describe();
   EXPECT_GT(run_.reporter.planned, 1);
   EXPECT_EQ(run_.reporter.binary, run_.reporter.planned);
-  EXPECT_THAT(run_.reporter.warnings, IsEmpty());
+  EXPECT_THAT(run_.reporter.warnings, testing::IsEmpty());
   for (const nlohmann::json& package : Json("manifest.json", routine_->artifacts())["packages"])
     EXPECT_EQ(package["from"], "binary") << package["name"];
   bool estimated = false;
@@ -205,6 +204,73 @@ TEST_F(PortageRoutine, TakesFromTheCacheWhatAnEarlierBuildMade) {
   Again();
   ASSERT_TRUE(run_.ok()) << run_.Describe();
   EXPECT_EQ(run_.reporter.binary, 0);
+}
+
+TEST_F(PortageRoutine, InPlaceTheBuildRootBecomesTheProduct) {
+  Configure("in_place",
+            "packages:\n  app-admin/logrotate: {}\npost_install_commands: ['logrotate --version']\n");
+  fs::create_directories(origin_ / "pre_install_overlay/etc/portage");
+  fs::create_symlink("/var/db/repos/rootwright-test/profiles/amd64-in-place",
+                     origin_ / "pre_install_overlay/etc/portage/make.profile");
+  Write("post_install_overlay/etc/motd", "hello\n");
+  Build();
+  ASSERT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_THAT(run_.reporter.log, HasSubstr("logrotate 3.21.0"));
+  const std::map<std::string, std::string> entries = Entries();
+  for (const char* path : {"usr/sbin/logrotate", "usr/bin/emerge", "etc/motd"})
+    EXPECT_TRUE(entries.count(path) != 0) << path;
+  for (const char* path : {"var/tmp/portage", "var/log/emerge.log", "run/rootwright"})
+    EXPECT_TRUE(entries.count(path) == 0) << path;
+}
+
+TEST_F(PortageRoutine, EachPackageThatFailsIsNamedAndLeavesItsLog) {
+  request_.keep_going = true;
+  Configure("separate",
+            "packages:\n  app-test/fails-to-configure: {}\n  app-test/fails-to-compile: {}\n"
+            "  app-test/fails-to-install: {}\n  app-test/fails-in-postinst: {}\n  app-misc/figlet: {}\n");
+  Build();
+  EXPECT_EQ(run_.steps.back(), "install_packages");
+  EXPECT_THAT(
+      run_.result.failure,
+      AllOf(HasSubstr("app-test/fails-to-configure-1 did not configure: configure found no flux capacitor"),
+            HasSubstr("app-test/fails-to-compile-1 did not compile: emake failed: greeter.c:1:25: error:"),
+            HasSubstr("app-test/fails-to-install-1 did not install: "),
+            HasSubstr("app-test/fails-in-postinst-1 was merged, but its pkg_postinst failed"),
+            HasSubstr("its log is app-test_fails-to-compile-1.log")));
+  EXPECT_NE(run_.result.exit_code, 0);
+  std::vector<std::string> records;
+  for (const ArtifactFile& record : routine_->failure_artifacts()) records.push_back(record.name);
+  EXPECT_THAT(records, testing::UnorderedElementsAre("plan.json", "app-test_fails-to-configure-1.log",
+                                                     "app-test_fails-to-compile-1.log",
+                                                     "app-test_fails-to-install-1.log",
+                                                     "app-test_fails-in-postinst-1.log"));
+  // It went on with the others, and told how far it was.
+  EXPECT_THAT(run_.reporter.log, HasSubstr("app-misc/figlet-2.2.5"));
+  std::vector<std::string> phases;
+  for (const ProgressUpdate& update : run_.reporter.progress) phases.push_back(update.phase);
+  EXPECT_THAT(phases, testing::Contains("installed"));
+}
+
+TEST_F(PortageRoutine, WhatPortageRefusesIsToldWithItsPlaceInTheSpecification) {
+  Configure("separate", "packages:\n  app-misc/figlet: {}\n  app-test/needs-masked: {}\n");
+  Build();
+  EXPECT_EQ(run_.steps.back(), "translate_packages");
+  EXPECT_THAT(run_.result.failure,
+              AllOf(StartsWith("configuration.yml:4:3: app-test/masked: every version that fits is masked"),
+                    HasSubstr("allow_changes: [mask]")));
+  EXPECT_THAT(run_.reporter.log, HasSubstr("+++ etc/portage/package.unmask\n+=app-test/masked-1\n"));
+  EXPECT_EQ(Json("plan.json", routine_->failure_artifacts())["findings"][0]["kind"], "masked");
+}
+
+TEST_F(PortageRoutine, AChangeThatIsAllowedIsMadeAndTold) {
+  Write("configuration.yml",
+        "package_manager: {portage: {root_mode: separate, allow_changes: [use]}}\n"
+        "packages:\n  app-test/needs-nls: {}\npre_install_commands: [exit 7]\n");
+  Build();
+  // The plan is all that matters here.
+  EXPECT_EQ(run_.steps.back(), "pre_install");
+  EXPECT_THAT(run_.reporter.warnings, testing::Contains(HasSubstr("package.use: >=app-misc/hello-2.10 nls")));
+  EXPECT_GT(run_.reporter.planned, 0) << run_.Describe();
 }
 
 }  // namespace

@@ -204,13 +204,8 @@ absl::StatusOr<std::unique_ptr<HandedOutPackages>> BinaryPackageCache::HandOut(
         recipes.Of(record->Field("repository"), record->Field("CPV"), {inherited.begin(), inherited.end()});
     // Another repository, or an ebuild that changed: not for this build.
     if (!recipe.ok() || *recipe != record->recipe) continue;
-    const std::string file = entry.name + ".gpkg.tar";
-    std::error_code error;
-    fs::create_hard_link(package, folder / file, error);
-    if (error) fs::copy_file(package, folder / file, error);
-    if (error) return ErrnoStatus(error.value(), "hand out a binary package as", (folder / file).string());
     used.push_back(entry);
-    handed->entries_.push_back({entry, *std::move(record), file});
+    handed->entries_.push_back({entry, *std::move(record), entry.name + ".gpkg.tar"});
   }
   RW_ASSIGN_OR_RETURN(handed->use_, store_.Use(lock, used));
   RW_RETURN_IF_ERROR(handed->WriteIndex());
@@ -230,16 +225,19 @@ absl::Status HandedOutPackages::LeaveOut(const Entry& entry) const {
   return error ? ErrnoStatus(error.value(), "remove", (folder_ / entry.file).string()) : absl::OkStatus();
 }
 
-bool HandedOutPackages::IsGood(const Entry& entry, const CacheWarning& warn) const {
-  const absl::StatusOr<std::string> digest = Sha256::OfFile(folder_ / entry.file);
-  if (digest.ok() && *digest == entry.record.sha256) return true;
-  const absl::Status why =
-      digest.ok()
-          ? Refused(absl::StrCat("its SHA-256 is ", *digest, ", its record says ", entry.record.sha256))
-          : digest.status();
-  warn(Named(entry.record.Field("CPV"), store_.PackageFile(entry.stored.scope, entry.stored.name), why,
-             "removed, it is built from source"));
-  return false;
+absl::Status HandedOutPackages::PutIn(const Entry& entry) const {
+  const fs::path stored = store_.PackageFile(entry.stored.scope, entry.stored.name);
+  const fs::path file = folder_ / entry.file;
+  std::error_code error;
+  if (!fs::exists(file, error)) {
+    fs::create_hard_link(stored, file, error);
+    // On another file system.
+    if (error) fs::copy_file(stored, file, error);
+    if (error) return ErrnoStatus(error.value(), "hand out as", file.string());
+  }
+  RW_ASSIGN_OR_RETURN(const std::string digest, Sha256::OfFile(file));
+  if (digest == entry.record.sha256) return absl::OkStatus();
+  return Refused(absl::StrCat("its SHA-256 is ", digest, ", its record says ", entry.record.sha256));
 }
 
 absl::StatusOr<bool> HandedOutPackages::Confirm(const EmergePlan& plan, const CacheWarning& warn,
@@ -253,7 +251,14 @@ absl::StatusOr<bool> HandedOutPackages::Confirm(const EmergePlan& plan, const Ca
   for (Entry& entry : entries_) {
     if (stop.stop_requested()) return absl::CancelledError("check binary packages");
     const bool take = wanted.count(entry.record.Field("CPV")) != 0;
-    std::vector<Entry>& where = !take ? others : (IsGood(entry, warn) ? taken : bad);
+    const absl::Status put = take ? PutIn(entry) : absl::OkStatus();
+    // A full disk, for instance, says nothing about the package.
+    if (!put.ok() && !absl::IsDataLoss(put) && !absl::IsNotFound(put)) return put;
+    if (!put.ok()) {
+      warn(Named(entry.record.Field("CPV"), store_.PackageFile(entry.stored.scope, entry.stored.name), put,
+                 "removed, it is built from source"));
+    }
+    std::vector<Entry>& where = !take ? others : (put.ok() ? taken : bad);
     where.push_back(std::move(entry));
   }
   for (const Entry& entry : bad.empty() ? others : bad) RW_RETURN_IF_ERROR(LeaveOut(entry));

@@ -52,10 +52,11 @@ class HandedOutPackages {
 
   // How many packages there are.
   size_t size() const { return entries_.size(); }
-  // Reads those that a plan takes as binary, all of their bytes. When all are good, nothing else stays in
-  // folder and index: true, and the folder may be shown to the environment. Else each whose SHA-256 is
-  // another than its record's is removed from folder, index and cache, with a warning that names file and
-  // reason: false, and the index has to be given to the environment again, which plans anew and asks again.
+  // Puts those that a plan takes as binary into the folder and reads all of their bytes. When all are good,
+  // nothing else is in folder and index: true, and the folder may be shown to the environment. Else each
+  // whose SHA-256 is another than its record's is removed from folder, index and cache, with a warning that
+  // names file and reason: false, and the index has to be given to the environment again, which plans anew
+  // and asks again.
   absl::StatusOr<bool> Confirm(const EmergePlan& plan, const CacheWarning& warn, Deadline deadline,
                                std::stop_token stop);
 
@@ -65,7 +66,7 @@ class HandedOutPackages {
       : store_(store), folder_(std::move(folder)), inside_(std::move(inside)) {}
   absl::Status WriteIndex() const;
   absl::Status LeaveOut(const Entry& entry) const;
-  bool IsGood(const Entry& entry, const CacheWarning& warn) const;
+  absl::Status PutIn(const Entry& entry) const;
 
   const PackageStore& store_;
   const std::filesystem::path folder_;
@@ -88,11 +89,11 @@ class BinaryPackageCache {
   };
   static absl::StatusOr<std::unique_ptr<BinaryPackageCache>> Create(Settings settings);
 
-  // Makes `folder`, an empty one, so that the environment which sees it at `inside` can use it: hard links
-  // (copies on another file system) to every package of the scope whose recipe is still the same and whose
-  // signature is good, and `Packages`, to be copied into a PKGDIR of the environment's own: it names the
-  // files by `inside`. What is unsigned or damaged is removed with a warning; what a key signed that is not
-  // trusted is left alone. The content is only read by Confirm.
+  // Makes `folder`, an empty one that the environment will see at `inside`, and in it the index `Packages` of
+  // every package of the scope whose recipe is still the same and whose signature is good. The index is to be
+  // copied into a PKGDIR of the environment's own, as it names files by `inside`; it is all that a dry run
+  // needs. The files come with Confirm: hard links, or copies on another file system. What is unsigned or
+  // damaged is removed with a warning; what a key signed that is not trusted is left alone.
   absl::StatusOr<std::unique_ptr<HandedOutPackages>> HandOut(
       const BinaryPackageScope& scope, RecipeDigests& recipes, const std::filesystem::path& folder,
       const std::string& inside, const CacheWarning& warn, Deadline deadline, std::stop_token stop) const;

@@ -132,7 +132,7 @@ TEST_F(Rootfs, PortageSpecificationIsRefusedInOneSentence) {
   Build();
   EXPECT_EQ(run_.steps.back(), "parse_packages");
   EXPECT_EQ(run_.result.failure,
-            "configuration.yml: a specification for Portage, which this agent cannot build yet");
+            "configuration.yml: it is for Portage, for which this agent is not set up");
   EXPECT_THAT(
       run_.reporter.warnings,
       ElementsAre("configuration.yml:2:29: '~x86' is a keyword of another architecture; this one is arm64"));
