@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,7 +15,10 @@ namespace rootwright {
 class RecordingReporter : public StepReporter {
  public:
   void Log(OutputStream, absl::string_view data) override { log.append(data.data(), data.size()); }
-  void Progress(const ProgressUpdate& update) override { progress.push_back(update); }
+  void Progress(const ProgressUpdate& update) override {
+    progress.push_back(update);
+    if (on_progress) on_progress(update);
+  }
   void Warn(absl::string_view message) override { warnings.emplace_back(message); }
   void SourceResolved(absl::string_view id, absl::Time) override { commit = std::string(id); }
   void PlanReady(int packages, int64_t, int64_t) override { planned = packages; }
@@ -24,6 +28,7 @@ class RecordingReporter : public StepReporter {
   std::vector<std::string> warnings;
   std::string commit;
   int planned = 0;
+  std::function<void(const ProgressUpdate&)> on_progress;
 };
 
 // How a routine's run ended, as a build sees it.
