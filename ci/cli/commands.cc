@@ -25,7 +25,8 @@ const OptionSpec kQuiet = {"quiet", 'q', nullptr, "print the names alone, one a 
 
 std::vector<OptionSpec> SubmitOptions() {
   return {
-      {"arch", 'a', "ARCH", "the target's architecture; required", kArchitectures},
+      {"arch", 'a', "ARCH", "the target's architecture; default that of the branch's platform",
+       kArchitectures},
       {"cpu", 0, "MODEL", "QEMU's name of the CPU to emulate, e.g. cortex-a57"},
       {"abi", 0, "ABI", "calling convention; only the usual one of the architecture for now"},
       {"platform", 0, "NAME", "your name of the board, e.g. raspberrypi4"},

@@ -9,9 +9,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "base/architecture.h"
+#include "base/file.h"
 #include "base/status.h"
 #include "ci/cli/units.h"
+#include "executors/rootfs/spec/platforms.h"
 #include "proto/proto_time.h"
 
 namespace rootwright::cli {
@@ -66,18 +70,44 @@ Enum EnumOf(absl::string_view prefix, const std::string& word, bool (*parse)(con
   return value;
 }
 
-absl::Status TakeTarget(const Arguments& arguments, v1::BuildRequest& request) {
-  if (!arguments.Has("arch")) {
-    return absl::InvalidArgumentError(
-        "build submit: for which architecture? Add --arch arm64 (or amd64, armhf, riscv64, armel)");
+// What is checked out in a local repository; empty when that is no branch.
+std::string CheckedOutBranch(const std::string& repository) {
+  for (const char* head : {".git/HEAD", "HEAD"}) {
+    const absl::StatusOr<std::string> text = ReadFile(std::filesystem::path(repository) / head, 4096);
+    absl::string_view branch = text.ok() ? absl::StripAsciiWhitespace(*text) : "";
+    if (absl::ConsumePrefix(&branch, "ref: refs/heads/")) return std::string(branch);
   }
+  return "";
+}
+
+// Of the platform that --platform or else the branch names.
+absl::StatusOr<Platform> PlatformOf(const Arguments& arguments, const v1::GitSource& source) {
+  const std::vector<Platform> platforms = ShippedPlatforms();
+  if (arguments.Has("platform")) return FindPlatform(platforms, arguments.Get("platform"));
+  const std::string branch =
+      source.ref().empty() && !IsRemoteUrl(source.url()) ? CheckedOutBranch(source.url()) : source.ref();
+  return PlatformOfBranch(platforms, branch);
+}
+
+absl::Status TakeTarget(const Arguments& arguments, v1::BuildRequest& request) {
   v1::Target& target = *request.mutable_target();
-  target.set_architecture(EnumOf<v1::Architecture>(
-      "ARCHITECTURE_", arguments.Get("arch"),
-      [](const std::string& n, v1::Architecture* v) { return v1::Architecture_Parse(n, v); }));
+  std::string architecture = arguments.Get("arch");
   target.set_cpu_model(arguments.Get("cpu"));
   target.set_abi(arguments.Get("abi"));
   target.set_platform(arguments.Get("platform"));
+  if (architecture.empty()) {
+    const absl::StatusOr<Platform> platform = PlatformOf(arguments, request.source());
+    if (!platform.ok()) {
+      return absl::InvalidArgumentError(
+          "build submit: for which architecture? Add --arch arm64 (or amd64, armhf, riscv64, armel)");
+    }
+    architecture = NamesOf(platform->architecture).debian;
+    target.set_platform(platform->name);
+    if (target.cpu_model().empty()) target.set_cpu_model(platform->cpu_model);
+  }
+  target.set_architecture(EnumOf<v1::Architecture>(
+      "ARCHITECTURE_", architecture,
+      [](const std::string& n, v1::Architecture* v) { return v1::Architecture_Parse(n, v); }));
   if (arguments.Has("isolation")) {
     request.set_isolation(EnumOf<v1::Isolation>(
         "ISOLATION_", arguments.Get("isolation"),
@@ -205,8 +235,8 @@ absl::StatusOr<v1::SubmitBuildRequest> MakeSubmitRequest(const Arguments& argume
   v1::SubmitBuildRequest submit;
   v1::BuildRequest& request = *submit.mutable_request();
   RW_RETURN_IF_ERROR(TakeRoutine(arguments, request));
-  RW_RETURN_IF_ERROR(TakeTarget(arguments, request));
   RW_RETURN_IF_ERROR(TakeSource(arguments, current_folder, request));
+  RW_RETURN_IF_ERROR(TakeTarget(arguments, request));
   RW_RETURN_IF_ERROR(TakeLimits(arguments, request));
   RW_RETURN_IF_ERROR(TakePairs(arguments, "label", *request.mutable_required_labels()));
   if (arguments.Has("priority")) {

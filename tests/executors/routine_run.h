@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,7 +15,10 @@ namespace rootwright {
 class RecordingReporter : public StepReporter {
  public:
   void Log(OutputStream, absl::string_view data) override { log.append(data.data(), data.size()); }
-  void Progress(const ProgressUpdate& update) override { progress.push_back(update); }
+  void Progress(const ProgressUpdate& update) override {
+    progress.push_back(update);
+    if (on_progress) on_progress(update);
+  }
   void Warn(absl::string_view message) override { warnings.emplace_back(message); }
   void SourceResolved(absl::string_view id, absl::Time) override { commit = std::string(id); }
   void PlanReady(const PlanSize& size) override {
@@ -28,6 +32,7 @@ class RecordingReporter : public StepReporter {
   std::string commit;
   int planned = 0;
   int binary = 0;
+  std::function<void(const ProgressUpdate&)> on_progress;
 };
 
 // How a routine's run ended, as a build sees it.

@@ -90,7 +90,7 @@ class PortageRoutine : public testing::Test {
     Write("configuration.yml", absl::StrCat("package_manager: {portage: {root_mode: ", mode, "}}\n", rest));
   }
 
-  void Build() {
+  void Build(std::stop_token stop = {}) {
     for (std::vector<std::string> arguments : {std::vector<std::string>{"init", "-q"},
                                                {"add", "."},
                                                {"-c", "user.name=T", "-c", "user.email=t@example.org",
@@ -104,7 +104,7 @@ class PortageRoutine : public testing::Test {
         MakeRootfsRoutine(request_, host_, ContainerHost::Get().executor());
     ASSERT_TRUE(routine.ok()) << routine.status();
     routine_ = *std::move(routine);
-    RunRoutine(*routine_, run_);
+    RunRoutine(*routine_, run_, std::move(stop));
     const absl::Status ended = routine_->EndEnvironment(absl::Seconds(5));
     EXPECT_TRUE(ended.ok()) << ended;
   }
@@ -271,6 +271,39 @@ TEST_F(PortageRoutine, AChangeThatIsAllowedIsMadeAndTold) {
   EXPECT_EQ(run_.steps.back(), "pre_install");
   EXPECT_THAT(run_.reporter.warnings, testing::Contains(HasSubstr("package.use: >=app-misc/hello-2.10 nls")));
   EXPECT_GT(run_.reporter.planned, 0) << run_.Describe();
+}
+
+// From a repository of the specification's own.
+TEST_F(PortageRoutine, ASourceFileThatIsAnotherIsTheUsersFailureWithItsHostAndDigests) {
+  Configure("separate", "packages:\n  app-own/swapped: {}\n");
+  const std::string own = "pre_install_overlay/var/db/repos/own/";
+  Write(own + "profiles/repo_name", "own\n");
+  Write(own + "profiles/categories", "app-own\n");
+  Write(own + "metadata/layout.conf", "masters = rootwright-test\nthin-manifests = true\n");
+  Write(own + "app-own/swapped/swapped-1.ebuild",
+        "EAPI=8\nDESCRIPTION=x\nLICENSE=BSD\nSLOT=0\nKEYWORDS=amd64\n"
+        "SRC_URI=http://deb.debian.org/debian/pool/main/f/figlet/figlet_2.2.5.orig.tar.gz\n");
+  Write(own + "app-own/swapped/Manifest",
+        absl::StrCat("DIST figlet_2.2.5.orig.tar.gz 233201 SHA512 ", std::string(128, 'b'), " BLAKE2B ",
+                     std::string(128, 'a'), "\n"));
+  Build();
+  ASSERT_TRUE(run_.status.ok()) << run_.Describe();
+  EXPECT_EQ(run_.steps.back(), "translate_packages");
+  EXPECT_THAT(run_.result.failure,
+              AllOf(HasSubstr("figlet_2.2.5.orig.tar.gz: deb.debian.org: http://deb.debian.org/"),
+                    HasSubstr("the Manifest says ")));
+}
+
+TEST_F(PortageRoutine, StoppedWhileItMergesItEndsAtOnceAndLeavesNothing) {
+  Configure("separate", "packages:\n  app-misc/hello: {}\n");
+  std::stop_source stop;
+  run_.reporter.on_progress = [&](const ProgressUpdate& update) {
+    if (update.item == "app-misc/hello-2.10" && update.phase == "configuring") stop.request_stop();
+  };
+  // Build sees to it that the container ends; its host, that nothing is left.
+  Build(stop.get_token());
+  EXPECT_EQ(run_.steps.back(), "install_packages");
+  EXPECT_TRUE(absl::IsCancelled(run_.status)) << run_.Describe();
 }
 
 }  // namespace

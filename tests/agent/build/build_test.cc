@@ -103,6 +103,28 @@ TEST_F(BuildTest, FailedCommandIsTheUsersFailureAndEndsTheSteps) {
   EXPECT_EQ(fake_.environment_ended, 1);
 }
 
+TEST_F(BuildTest, WhatTellsOfAFailureIsUploadedAndChangesNothingAboutIt) {
+  fake_.Do("run_command", [](StepContext&) { return StepResult::Failed("sh: exit 3", 3); });
+  fake_.failure_artifacts = {{"a.log", "/nowhere/a.log", 3, std::string(64, '0'), "text/plain"}};
+  const auto finished = Run();
+  EXPECT_EQ(finished.outcome(), v1::OUTCOME_FAILED);
+  EXPECT_EQ(finished.reason(), "run_command: sh: exit 3");
+  const auto steps = FinishedSteps();
+  EXPECT_EQ(steps.back().step(), "upload_artifacts");
+  EXPECT_EQ(fake_.environment_ended, 1);
+}
+
+TEST_F(BuildTest, StepsThatAreStillToComeMayChangePlaces) {
+  fake_.on_step_ended = [](absl::string_view ended, std::vector<std::unique_ptr<Step>>& steps) {
+    if (ended == "prepare_image") std::swap(steps[1], steps[2]);
+  };
+  EXPECT_EQ(Run().outcome(), v1::OUTCOME_SUCCEEDED);
+  std::vector<std::string> names;
+  for (const auto& step : FinishedSteps()) names.push_back(step.step());
+  EXPECT_EQ(names, (std::vector<std::string>{"prepare_image", "run_command", "setup_environment",
+                                             "collect_files", "upload_artifacts"}));
+}
+
 TEST_F(BuildTest, ErrorStatusIsAnInfrastructureErrorOfWhoeverIsAtFault) {
   fake_.Do("setup_environment", [](StepContext&) -> absl::StatusOr<StepResult> {
     return WithFault(absl::UnavailableError("connect: libvirt: refused\nmore\nlines"), Fault::kHypervisor);

@@ -217,7 +217,7 @@ class KeptBuildsTest : public testing::Test {
   std::unique_ptr<Builds> builds_ = std::make_unique<Builds>(
       *journals_, slots_, drain_, paths_,
       BuildPolicy{.targets = {Architecture::kArm64}, .maximum_keep_failed = absl::Hours(1)},
-      Build::Host{routines_, publisher_, clock_, {}}, doorbell_, [] { return absl::OkStatus(); });
+      Build::Host{routines_, publisher_, clock_, {}}, doorbell_, [](Isolation) { return absl::OkStatus(); });
 };
 
 TEST_F(KeptBuildsTest, AFailedEnvironmentIsKeptInItsSlotAndGoesAtItsTime) {

@@ -132,6 +132,9 @@ struct FakeBuild {
   int preparing = 2;
   int collecting = 1;
   std::vector<ArtifactFile> artifacts;
+  std::vector<ArtifactFile> failure_artifacts;
+  // What has ended, and the steps as they are then.
+  std::function<void(absl::string_view, std::vector<std::unique_ptr<Step>>&)> on_step_ended;
   FakeEnvironment environment;
   absl::Status make_status;
   std::atomic<int> environment_ended{0};
@@ -154,8 +157,11 @@ class FakeRoutine : public Routine {
   int preparing_steps() const override { return build_.preparing; }
   int collecting_steps() const override { return build_.collecting; }
   const std::vector<ArtifactFile>& artifacts() const override { return build_.artifacts; }
+  const std::vector<ArtifactFile>& failure_artifacts() const override { return build_.failure_artifacts; }
   Environment* environment() override { return &build_.environment; }
-  void StepEnded(absl::string_view, absl::Duration) override {}
+  void StepEnded(absl::string_view step, absl::Duration) override {
+    if (build_.on_step_ended) build_.on_step_ended(step, steps_);
+  }
   absl::Status EndEnvironment(absl::Duration) override {
     ++build_.environment_ended;
     return absl::OkStatus();

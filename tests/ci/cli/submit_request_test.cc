@@ -102,6 +102,19 @@ TEST_F(SubmitRequest, CarriesCommand) {
   EXPECT_FALSE(made->request().has_source());
 }
 
+TEST_F(SubmitRequest, TakesTheTargetFromTheBranchUnlessItIsGiven) {
+  const std::string url = "https://example.org/specs.git";
+  const auto made = Make({url, "--ref", "arm64_gateway"});
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->request().target().architecture(), v1::ARCHITECTURE_ARM64);
+  EXPECT_EQ(made->request().target().platform(), "arm64");
+  EXPECT_EQ(made->request().target().cpu_model(), "cortex-a57");
+  const auto given = Make({url, "--ref", "arm64_gateway", "--arch", "amd64"});
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_EQ(given->request().target().architecture(), v1::ARCHITECTURE_AMD64);
+  EXPECT_EQ(given->request().target().platform(), "");
+}
+
 TEST_F(SubmitRequest, NamesWhatIsWrong) {
   EXPECT_THAT(Complaint({"specs"}), HasSubstr("for which architecture?"));
   EXPECT_THAT(Complaint({"--arch", "arm64"}), HasSubstr("missing SPEC"));
