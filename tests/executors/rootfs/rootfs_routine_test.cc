@@ -131,8 +131,7 @@ TEST_F(Rootfs, PortageSpecificationIsRefusedInOneSentence) {
   request_.environment.architecture = Architecture::kArm64;
   Build();
   EXPECT_EQ(run_.steps.back(), "parse_packages");
-  EXPECT_EQ(run_.result.failure,
-            "configuration.yml: it is for Portage, for which this agent is not set up");
+  EXPECT_EQ(run_.result.failure, "configuration.yml: it is for Portage, for which this agent is not set up");
   EXPECT_THAT(
       run_.reporter.warnings,
       ElementsAre("configuration.yml:2:29: '~x86' is a keyword of another architecture; this one is arm64"));

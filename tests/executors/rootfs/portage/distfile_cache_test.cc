@@ -232,7 +232,8 @@ TEST_F(DistfileCacheTest, ADistdirHoldsFilesUnderTheirNames) {
   const fs::path distdir = folder_->path() / "distdir";
   const DistfileCache cache(CacheFolder());
   for (int i = 0; i < 2; ++i) {
-    const absl::Status made = cache.MakeDistdir({file_}, distdir, nullptr, Deadline::In(absl::Seconds(60)), {});
+    const absl::Status made =
+        cache.MakeDistdir({file_}, distdir, nullptr, Deadline::In(absl::Seconds(60)), {});
     ASSERT_TRUE(made.ok()) << made;
   }
   EXPECT_EQ(*ReadFile(distdir / "a-1.tar.gz"), content_);
