@@ -134,7 +134,12 @@ absl::StatusOr<std::string> ImageMaker::MakeBoot(const Packages& packages, const
   RW_ASSIGN_OR_RETURN(const Kernel kernel, ExtractKernel(packages.kernel_file, unpacked, deadline_, stop_));
   RW_ASSIGN_OR_RETURN(const KernelModules modules, KernelModules::Read(kernel.modules));
   RW_ASSIGN_OR_RETURN(const std::vector<fs::path> load, modules.LoadOrder(recipe_.modules));
-  RW_ASSIGN_OR_RETURN(const std::string initrd, BuildInitrd(guest_program_, load));
+  // Those of the others come first in it, and are loaded already.
+  std::vector<std::string> with_network = recipe_.modules;
+  with_network.insert(with_network.end(), recipe_.network_modules.begin(), recipe_.network_modules.end());
+  RW_ASSIGN_OR_RETURN(std::vector<fs::path> network, modules.LoadOrder(with_network));
+  network.erase(network.begin(), network.begin() + static_cast<std::ptrdiff_t>(load.size()));
+  RW_ASSIGN_OR_RETURN(const std::string initrd, BuildInitrd(guest_program_, load, network));
   RW_RETURN_IF_ERROR(WriteFileAtomically(folder / kInitrdFile, initrd));
   RW_RETURN_IF_ERROR(CopyFile(kernel.image, folder / kKernelFile));
   return kernel.release;

@@ -7,13 +7,11 @@
 
 namespace rootwright {
 
-absl::StatusOr<std::string> BuildInitrd(const std::filesystem::path& guest_program,
-                                        const std::vector<std::filesystem::path>& modules) {
-  CpioWriter cpio;
-  for (const char* folder : {"dev", "modules", "proc", "sys"}) cpio.AddFolder(folder, 0755);
-  cpio.AddCharacterDevice("dev/console", 0600, 5, 1);
-  RW_ASSIGN_OR_RETURN(const std::string guest, ReadFile(guest_program));
-  cpio.AddFile("init", 0755, guest);
+namespace {
+
+// The modules, and `list` with their paths.
+absl::Status AddModules(const std::vector<std::filesystem::path>& modules, const std::string& list,
+                        CpioWriter& cpio) {
   std::string load;
   for (const std::filesystem::path& module : modules) {
     const std::string path = "modules/" + module.filename().string();
@@ -21,7 +19,22 @@ absl::StatusOr<std::string> BuildInitrd(const std::filesystem::path& guest_progr
     cpio.AddFile(path, 0644, content);
     absl::StrAppend(&load, "/", path, "\n");
   }
-  cpio.AddFile("modules/load", 0644, load);
+  cpio.AddFile(list, 0644, load);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> BuildInitrd(const std::filesystem::path& guest_program,
+                                        const std::vector<std::filesystem::path>& modules,
+                                        const std::vector<std::filesystem::path>& network_modules) {
+  CpioWriter cpio;
+  for (const char* folder : {"dev", "modules", "proc", "sys"}) cpio.AddFolder(folder, 0755);
+  cpio.AddCharacterDevice("dev/console", 0600, 5, 1);
+  RW_ASSIGN_OR_RETURN(const std::string guest, ReadFile(guest_program));
+  cpio.AddFile("init", 0755, guest);
+  RW_RETURN_IF_ERROR(AddModules(modules, "modules/load", cpio));
+  RW_RETURN_IF_ERROR(AddModules(network_modules, "modules/load-network", cpio));
   return cpio.Finish();
 }
 

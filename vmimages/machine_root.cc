@@ -38,7 +38,7 @@ constexpr std::array<Text, 6> kTexts = {{
     {"etc/fstab", ""},
     // Empty means: not yet known, found at boot.
     {"etc/machine-id", ""},
-    {"etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"},
+    {"etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"},
 }};
 
 // Where the alternatives system would have put a link.

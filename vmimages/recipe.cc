@@ -10,7 +10,7 @@
 namespace rootwright {
 namespace {
 
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
 
 // A further architecture is a row here, if Debian has a kernel for its virtual machine.
 struct Row {
@@ -55,6 +55,7 @@ absl::StatusOr<ImageRecipe> RecipeFor(Architecture architecture) {
                        .packages = MachinePackages(),
                        .kernel_package = row.kernel_package,
                        .modules = MachineModules(),
+                       .network_modules = {"virtio_net"},
                        .root_disk_bytes = int64_t{16} << 30};
   }
   return absl::UnimplementedError(
@@ -70,6 +71,7 @@ ImageRecipe ContainerRecipeFor(Architecture architecture) {
                      .packages = MachinePackages(),
                      .kernel_package = "",
                      .modules = {},
+                     .network_modules = {},
                      .root_disk_bytes = 0};
 }
 
@@ -81,6 +83,7 @@ std::string RecipeText(const ImageRecipe& recipe) {
   if (recipe.kind == ImageRecipe::Kind::kContainerRoot) return root;
   return absl::StrCat(root, "kernel: ", recipe.kernel_package,
                       "\nmodules: ", absl::StrJoin(recipe.modules, " "),
+                      "\nnetwork_modules: ", absl::StrJoin(recipe.network_modules, " "),
                       "\nroot_disk_bytes: ", recipe.root_disk_bytes, "\n");
 }
 

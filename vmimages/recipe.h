@@ -30,6 +30,8 @@ struct ImageRecipe {
   std::string kernel_package;
   // Loaded before anything else, with what they need.
   std::vector<std::string> modules;
+  // Loaded by a machine with a network card, with what they need beyond the others.
+  std::vector<std::string> network_modules;
   // Of the file system, sparse; what a build may write to it is bounded by this.
   int64_t root_disk_bytes = 0;
 };

@@ -2,11 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -19,6 +16,7 @@
 
 #include "executors/guest/program/console.h"
 #include "executors/guest/program/disk.h"
+#include "executors/guest/program/network.h"
 
 namespace rootwright::guest {
 namespace {
@@ -83,8 +81,8 @@ std::string KernelArgument(const std::string& name, const char* fallback) {
   return line.substr(start, line.find_first_of(" \n", start) - start);
 }
 
-void LoadModules() {
-  const std::string list = ReadAll("/modules/load");
+void LoadModules(const char* file) {
+  const std::string list = ReadAll(file);
   int loaded = 0;
   for (size_t at = 0; at < list.size();) {
     size_t end = list.find('\n', at);
@@ -133,16 +131,15 @@ void EnterRootDisk() {
   Say("root is %s", device.c_str());
 }
 
-void BringLoopbackUp() {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
-  if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
-    request.ifr_flags |= IFF_UP;
-    ioctl(fd, SIOCSIFFLAGS, &request);
+// The card of a machine that may reach out: the kernel's command line has its addresses.
+void BringNetworkUp() {
+  const std::string address = KernelArgument("rootwright.address", "");
+  if (address.empty()) return;
+  LoadModules("/modules/load-network");
+  if (Problem problem = SetUpCard("eth0", address, KernelArgument("rootwright.netmask", "255.255.255.0"),
+                                  KernelArgument("rootwright.gateway", ""))) {
+    Fail("the network card", problem.text);
   }
-  close(fd);
 }
 
 void PrepareForPrograms() {
@@ -207,7 +204,8 @@ std::string Boot() {
   MountEarly("devtmpfs", "/dev", MS_NOSUID, "mode=755");
   OpenConsole();
   Say("started");
-  LoadModules();
+  LoadModules("/modules/load");
+  BringNetworkUp();
   if (KernelArgument("rootwright.root", "") != "none") EnterRootDisk();
   PrepareForPrograms();
   const int64_t until = Now() + kDeviceNanos;
