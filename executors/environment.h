@@ -62,6 +62,9 @@ struct CommandResult {
 // another. Every error is an infrastructure error, except Cancelled (the token asked) and
 // DeadlineExceeded. What the environment sends is not trusted.
 //
+// It has no network but its own loopback, unless its spec says Network::kOutbound: /etc/resolv.conf names a
+// resolver then, in its own root and in an imported tree while that is here.
+//
 // All implementations pass tests/executors/environment_contract.h.
 class Environment {
  public:

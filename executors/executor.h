@@ -20,6 +20,10 @@ namespace rootwright {
 // What keeps a build apart from the host: a machine with a kernel of its own, or a container on the host's.
 enum class Isolation { kMachine, kContainer };
 
+// What a build reaches from its environment: its own loopback alone, or, through the host's user-mode
+// network, what the host's network reaches as well (executors/network).
+enum class Network { kNone, kOutbound };
+
 // What an environment is to have. All set by the build; zero is not "default" here.
 struct EnvironmentSpec {
   // Names everything that is made: domain, overlay, sockets.
@@ -32,6 +36,7 @@ struct EnvironmentSpec {
   // What the build may write in the environment.
   int64_t disk_bytes = 0;
   int processes = 4096;
+  Network network = Network::kNone;
   // An existing folder of the build's own on the host; everything is made in it. Other users may have to pass
   // it: QEMU runs as one.
   std::filesystem::path work_folder;
@@ -85,6 +90,8 @@ struct HostReport {
   };
   std::vector<HostCheck> checks;
   std::vector<Target> targets;
+  // Builds may have Network::kOutbound.
+  bool outbound_network = false;
 };
 
 // Makes environments of one kind on this host. Calls may come from several threads.

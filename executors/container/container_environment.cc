@@ -102,7 +102,8 @@ absl::StatusOr<std::unique_ptr<ContainerEnvironment>> ContainerEnvironment::Crea
 
 ContainerEnvironment::ContainerEnvironment(ContainerDomain domain, const EnvironmentSpec& spec,
                                            std::string agent, std::shared_ptr<LibvirtConnection> connection)
-    : DomainEnvironment(domain.name, {"container", "linux", kEventDelay}, std::move(connection)),
+    : DomainEnvironment(domain.name, {"container", "linux", kEventDelay}, spec.network,
+                        std::move(connection)),
       domain_(std::move(domain)),
       spec_(spec),
       agent_(std::move(agent)) {}
@@ -167,7 +168,17 @@ absl::Status ContainerEnvironment::Reach(Deadline deadline, std::stop_token stop
   status = SecureContainer(FirstProcess());
   if (!status.ok()) return Explain(WithFault(Annotate(status, domain_.name), Fault::kHost), stop);
   SetChannel(*std::move(channel));
-  return absl::OkStatus();
+  return ReachOut(deadline, std::move(stop));
+}
+
+absl::Status ContainerEnvironment::ReachOut(Deadline deadline, std::stop_token stop) {
+  if (!reaches_out()) return absl::OkStatus();
+  const EitherStop either(stop, watch().ended());
+  absl::StatusOr<std::unique_ptr<OutboundNetwork>> joined = OutboundNetwork::Join(
+      absl::StrCat("/proc/", FirstProcess(), "/ns/net"), domain_.name, deadline, either.token());
+  RW_RETURN_IF_ERROR(Explain(WithFault(joined.status(), Fault::kHost), stop));
+  network_ = *std::move(joined);
+  return LendResolverTo("/", deadline, std::move(stop));
 }
 
 absl::Status ContainerEnvironment::ExplainEnd(DomainWatch::Fate) {
@@ -190,7 +201,8 @@ std::string ContainerEnvironment::TakeCause() {
 }
 
 absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesystem::path& tree,
-                                                             const OutputSink&, Deadline, std::stop_token) {
+                                                             const OutputSink&, Deadline deadline,
+                                                             std::stop_token stop) {
   RW_RETURN_IF_ERROR(Channel().status());
   const std::filesystem::path layers = TreeLayers(spec_);
   RW_RETURN_IF_ERROR(MakeFolders(layers));
@@ -204,6 +216,7 @@ absl::StatusOr<std::string> ContainerEnvironment::ImportTree(const std::filesyst
   if (!clone) return ErrnoStatus(clone_error, "clone the mount of", (layers / "root").string());
   RW_RETURN_IF_ERROR(WithFault(AttachTree(FirstProcess(), clone, kTarget, domain_.ids), Fault::kHost));
   SetTree(kTarget);
+  RW_RETURN_IF_ERROR(LendResolverTo(kTarget, deadline, std::move(stop)));
   return std::string(kTarget);
 }
 
@@ -221,6 +234,7 @@ absl::Status ContainerEnvironment::ShareInputs(const std::filesystem::path& fold
 absl::Status ContainerEnvironment::ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                                  std::stop_token stop) {
   RW_RETURN_IF_ERROR(Channel().status());
+  RW_RETURN_IF_ERROR(ReturnResolverOf(kTarget, deadline, stop));
   const EitherStop either(stop, watch().ended());
   // An archive is a little larger than what is in it.
   const int64_t most = spec_.disk_bytes + spec_.disk_bytes / 8 + (int64_t{64} << 20);
@@ -231,7 +245,8 @@ absl::Status ContainerEnvironment::ExportChanges(const std::filesystem::path& ar
 
 std::string ContainerEnvironment::Describe() const {
   return absl::StrCat("container, ", spec_.vcpus, spec_.vcpus == 1 ? " CPU, " : " CPUs, ",
-                      SizeText(spec_.memory_bytes), ", domain ", domain_.name);
+                      SizeText(spec_.memory_bytes), reaches_out() ? ", outbound network" : "", ", domain ",
+                      domain_.name);
 }
 
 absl::Status ContainerEnvironment::Destroy() {
@@ -260,6 +275,7 @@ absl::Status ContainerEnvironment::Destroy() {
 }
 
 absl::Status ContainerEnvironment::CleanUp(bool by_force) {
+  network_.reset();
   // Whatever became of it: nothing stays mounted.
   absl::Status status = UnmountBelow(spec_.work_folder);
   if (cgroup_) status.Update(cgroup_->Remove());

@@ -14,6 +14,7 @@
 #include "executors/guest/guest_channel.h"
 #include "executors/libvirt/domain_environment.h"
 #include "executors/libvirt/libvirt_connection.h"
+#include "executors/network/outbound_network.h"
 
 namespace rootwright {
 
@@ -54,6 +55,8 @@ class ContainerEnvironment : public DomainEnvironment {
   absl::Status Start(UniqueFd guest_end, UniqueFd shell_end);
   // Takes hold of the first process and limits it, before anything else runs.
   absl::Status TakeHold();
+  // Gives it the way out that its spec asks for, if it does.
+  absl::Status ReachOut(Deadline deadline, std::stop_token stop);
   pid_t FirstProcess();
   absl::Status ExplainEnd(DomainWatch::Fate fate) override;
   absl::StatusOr<UniqueFd> ConnectShells(Deadline deadline, std::stop_token stop) override;
@@ -72,6 +75,7 @@ class ContainerEnvironment : public DomainEnvironment {
   int64_t memory_kills_ = 0;
   int64_t refused_forks_ = 0;
   int inputs_ = 0;
+  std::unique_ptr<OutboundNetwork> network_;
 
   Mutex mutex_;
   // Taken by the first shell.

@@ -11,7 +11,8 @@ namespace rootwright {
 
 // A transient container of libvirt's own kind (lxc:///system). Its first process is the guest program, which
 // inherits the connected socket number 3; it has a user namespace, a network of its own with nothing but
-// "lo", its own /dev and /proc, and memory file systems on /run and /dev/shm.
+// "lo" (executors/network gives it more), its own /dev and /proc, and memory file systems on /run and
+// /dev/shm.
 struct ContainerDomain {
   std::string name;
   // As libvirt calls it: "x86_64".

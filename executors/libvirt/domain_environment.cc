@@ -5,13 +5,15 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "executors/network/resolver_file.h"
 
 namespace rootwright {
 
-DomainEnvironment::DomainEnvironment(std::string name, Kind kind,
+DomainEnvironment::DomainEnvironment(std::string name, Kind kind, Network network,
                                      std::shared_ptr<LibvirtConnection> connection)
     : name_(std::move(name)),
       kind_(std::move(kind)),
+      network_(network),
       connection_(std::move(connection)),
       watch_(*connection_, name_) {}
 
@@ -39,6 +41,27 @@ void DomainEnvironment::SetChannel(std::shared_ptr<GuestChannel> channel) {
 void DomainEnvironment::SetTree(const std::string& root) {
   MutexLock lock(mutex_);
   tree_ = root;
+}
+
+absl::Status DomainEnvironment::LendResolverTo(absl::string_view root, Deadline deadline,
+                                               std::stop_token stop) {
+  return RunQuietly(LendResolver(root), "name a resolver", deadline, std::move(stop));
+}
+
+absl::Status DomainEnvironment::ReturnResolverOf(absl::string_view root, Deadline deadline,
+                                                 std::stop_token stop) {
+  return RunQuietly(ReturnResolver(root), "take the resolver out", deadline, std::move(stop));
+}
+
+absl::Status DomainEnvironment::RunQuietly(const EnvironmentCommand& command, absl::string_view what,
+                                           Deadline deadline, std::stop_token stop) {
+  if (!reaches_out()) return absl::OkStatus();
+  std::string said;
+  const OutputSink sink = [&](OutputStream, absl::string_view data) { absl::StrAppend(&said, data); };
+  RW_ASSIGN_OR_RETURN(const CommandResult ran, Run(command, sink, deadline, std::move(stop)));
+  if (ran.ok()) return absl::OkStatus();
+  return WithFault(absl::InternalError(absl::StrCat(name_, ": ", what, ": exit ", ran.exit_code, ": ", said)),
+                   Fault::kGuest);
 }
 
 absl::StatusOr<std::shared_ptr<GuestShells>> DomainEnvironment::Shells(Deadline deadline,

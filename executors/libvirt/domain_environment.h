@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/mutex.h"
 #include "executors/environment.h"
+#include "executors/executor.h"
 #include "executors/guest/guest_channel.h"
 #include "executors/guest/guest_shells.h"
 #include "executors/libvirt/domain_watch.h"
@@ -46,7 +47,8 @@ class DomainEnvironment : public Environment {
     // How long libvirt's word about an ended one may take after the channel's end.
     absl::Duration event_delay;
   };
-  DomainEnvironment(std::string name, Kind kind, std::shared_ptr<LibvirtConnection> connection);
+  DomainEnvironment(std::string name, Kind kind, Network network,
+                    std::shared_ptr<LibvirtConnection> connection);
 
   // Whose it is that the domain, which nobody killed, ended with `fate`, and in what words.
   virtual absl::Status ExplainEnd(DomainWatch::Fate fate) = 0;
@@ -67,6 +69,10 @@ class DomainEnvironment : public Environment {
   void SetChannel(std::shared_ptr<GuestChannel> channel);
   // Where the imported tree is from now on.
   void SetTree(const std::string& root);
+  bool reaches_out() const { return network_ == Network::kOutbound; }
+  // resolver_file.h's commands; nothing where it does not reach out.
+  absl::Status LendResolverTo(absl::string_view root, Deadline deadline, std::stop_token stop);
+  absl::Status ReturnResolverOf(absl::string_view root, Deadline deadline, std::stop_token stop);
   // The channel, or why there is none.
   absl::StatusOr<std::shared_ptr<GuestChannel>> Channel();
   // What a failed call of the channel means: the domain's fate goes before the channel's words.
@@ -83,9 +89,12 @@ class DomainEnvironment : public Environment {
  private:
   absl::StatusOr<std::shared_ptr<GuestShells>> Shells(Deadline deadline, std::stop_token stop);
   void CloseShells();
+  absl::Status RunQuietly(const EnvironmentCommand& command, absl::string_view what, Deadline deadline,
+                          std::stop_token stop);
 
   const std::string name_;
   const Kind kind_;
+  const Network network_;
   const std::shared_ptr<LibvirtConnection> connection_;
   DomainWatch watch_;
 

@@ -2,12 +2,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "executors/libvirt/domain_text.h"
 
 namespace rootwright {
 namespace {
 
 constexpr int64_t kMiB = 1 << 20;
+constexpr char kQemuNamespace[] = " xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
 
 // What differs between the machines of the architectures.
 struct Board {
@@ -72,6 +74,8 @@ std::string RootBusAddress(int slot) {
 constexpr int kSerialSlot = 2;
 constexpr int kRandomSlot = 3;
 constexpr int kFirstDiskSlot = 4;
+// Beyond the disks, and none that libvirt gives out.
+constexpr int kNetworkSlot = 0x1c;
 
 std::string DiskXml(const DomainDisk& disk, int index) {
   std::string xml = absl::StrCat(
@@ -115,6 +119,22 @@ std::string DevicesXml(const DomainSpec& spec, const Board& board) {
   return xml;
 }
 
+// QEMU's own words: libvirt 9 knows passt, but starts it with a way to the host's loopback. No boot program:
+// nothing is ever booted from the card.
+std::string NetworkXml(const DomainSpec& spec) {
+  if (spec.network_socket.empty()) return "";
+  const std::string path = absl::StrReplaceAll(spec.network_socket.string(), {{",", ",,"}});
+  const auto argument = [](const std::string& value) {
+    return absl::StrCat("    <qemu:arg value='", EscapeXml(value), "'/>\n");
+  };
+  return absl::StrCat(
+      "  <qemu:commandline>\n", argument("-netdev"),
+      argument(absl::StrCat("stream,id=outbound,server=off,addr.type=unix,addr.path=", path)),
+      argument("-device"),
+      argument(absl::StrFormat("virtio-net-pci,netdev=outbound,romfile=,addr=0x%02x", kNetworkSlot)),
+      "  </qemu:commandline>\n");
+}
+
 }  // namespace
 
 absl::string_view DefaultCpuModel(Architecture architecture) { return BoardOf(architecture).cpu_model; }
@@ -122,18 +142,19 @@ absl::string_view DefaultCpuModel(Architecture architecture) { return BoardOf(ar
 std::string DomainXml(const DomainSpec& spec) {
   const Board board = BoardOf(spec.architecture);
   const bool kvm = spec.accelerator == DomainSpec::Accelerator::kKvm;
-  return absl::StrCat("<domain type='", kvm ? "kvm" : "qemu", "'>\n  <name>", EscapeXml(spec.name),
-                      "</name>\n", "  <memory unit='KiB'>", RoundUp(spec.memory_bytes, 1024), "</memory>\n",
-                      "  <vcpu placement='static'>", spec.vcpus, "</vcpu>\n  <iothreads>1</iothreads>\n",
-                      "  <os>\n    <type arch='", NamesOf(spec.architecture).libvirt, "' machine='",
-                      board.machine, "'>hvm</type>\n", "    <kernel>", Path(spec.kernel),
-                      "</kernel>\n    <initrd>", Path(spec.initrd), "</initrd>\n    <cmdline>",
-                      EscapeXml(spec.command_line), "</cmdline>\n  </os>\n", FeaturesXml(spec, board),
-                      CpuXml(spec), "  <clock offset='utc'/>\n",
+  const std::string network = NetworkXml(spec);
+  return absl::StrCat("<domain type='", kvm ? "kvm" : "qemu", "'", network.empty() ? "" : kQemuNamespace,
+                      ">\n  <name>", EscapeXml(spec.name), "</name>\n", "  <memory unit='KiB'>",
+                      RoundUp(spec.memory_bytes, 1024), "</memory>\n", "  <vcpu placement='static'>",
+                      spec.vcpus, "</vcpu>\n  <iothreads>1</iothreads>\n", "  <os>\n    <type arch='",
+                      NamesOf(spec.architecture).libvirt, "' machine='", board.machine, "'>hvm</type>\n",
+                      "    <kernel>", Path(spec.kernel), "</kernel>\n    <initrd>", Path(spec.initrd),
+                      "</initrd>\n    <cmdline>", EscapeXml(spec.command_line), "</cmdline>\n  </os>\n",
+                      FeaturesXml(spec, board), CpuXml(spec), "  <clock offset='utc'/>\n",
                       // A machine that ends by itself, in any way, is gone: nothing is ever restarted.
                       "  <on_poweroff>destroy</on_poweroff>\n  <on_reboot>destroy</on_reboot>\n  "
                       "<on_crash>destroy</on_crash>\n",
-                      DevicesXml(spec, board), "</domain>\n");
+                      DevicesXml(spec, board), network, "</domain>\n");
 }
 
 }  // namespace rootwright

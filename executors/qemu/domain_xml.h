@@ -39,7 +39,7 @@ struct DomainDisk {
 };
 
 // A transient machine that boots a kernel directly. It has disks, a serial console kept in a
-// file, a random number generator and the guest port; no network, no screen, no USB.
+// file, a random number generator and the guest port, perhaps a network card; no screen, no USB.
 struct DomainSpec {
   enum class Accelerator { kTcg, kKvm };
   std::string name;
@@ -61,6 +61,8 @@ struct DomainSpec {
   // Where libvirt makes the host end of the guest port; at most kMaxSocketPath bytes.
   std::filesystem::path guest_socket;
   std::filesystem::path shell_socket;
+  // Where the host's end of a network card listens (executors/network/machine_network.h). Empty: no card.
+  std::filesystem::path network_socket;
 };
 
 // libvirt's XML for it. Pure: text in, text out; everything that comes from outside is escaped.

@@ -23,11 +23,12 @@ namespace rootwright {
 //   console.log      what the machine's serial port says
 //   guest.sock       the host end of the guest port
 //   shell.sock       the same for shells
+//   network.sock     that of the network card, if there is one
 class MachineFiles {
  public:
   explicit MachineFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  // Makes them, but for the last three, which libvirt makes. ResourceExhausted, with figures,
+  // Makes them, but for the console and the sockets. ResourceExhausted, with figures,
   // when the host has no room; FailedPrecondition when the folder's path is too long for a
   // socket or a folder above it keeps QEMU's user out.
   absl::Status Make(const EnvironmentSpec& spec, const MachineImage& image, Deadline deadline);
@@ -47,6 +48,7 @@ class MachineFiles {
   std::filesystem::path console() const { return folder_ / "console.log"; }
   std::filesystem::path socket() const { return folder_ / "guest.sock"; }
   std::filesystem::path shell_socket() const { return folder_ / "shell.sock"; }
+  std::filesystem::path network_socket() const { return folder_ / "network.sock"; }
 
  private:
   const std::filesystem::path folder_;

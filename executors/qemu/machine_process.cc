@@ -46,6 +46,10 @@ absl::StatusOr<UniqueFd> FindMachineProcess(const std::string& domain, const std
   return absl::NotFoundError(absl::StrCat("find the process of domain: ", domain, ": there is none"));
 }
 
+bool IsMachineProcess(pid_t process, const std::string& domain, const std::filesystem::path& disk) {
+  return IsMachine(CommandLine(absl::StrCat("/proc/", process)), domain, disk);
+}
+
 absl::Status KillMachineProcess(const std::string& domain, const std::filesystem::path& disk,
                                 Deadline deadline) {
   const absl::StatusOr<UniqueFd> process = FindMachineProcess(domain, disk);

@@ -12,6 +12,7 @@
 #include "base/size_text.h"
 #include "base/status.h"
 #include "executors/libvirt/domain_text.h"
+#include "executors/network/outbound_addresses.h"
 #include "executors/qemu/change_archive.h"
 #include "executors/qemu/machine_process.h"
 #include "vmimages/ext4.h"
@@ -92,6 +93,11 @@ DomainSpec DomainFor(const EnvironmentSpec& spec, const QemuSettings& settings,
   domain.console_file = files.console();
   domain.guest_socket = files.socket();
   domain.shell_socket = files.shell_socket();
+  if (spec.network == Network::kOutbound) {
+    domain.network_socket = files.network_socket();
+    absl::StrAppend(&domain.command_line, " rootwright.address=", kOutboundAddress,
+                    " rootwright.netmask=", kOutboundNetmask, " rootwright.gateway=", kOutboundGateway);
+  }
   return domain;
 }
 
@@ -104,15 +110,15 @@ absl::StatusOr<std::unique_ptr<QemuEnvironment>> QemuEnvironment::Create(
   MachineFiles files(spec.work_folder);
   RW_RETURN_IF_ERROR(files.Make(spec, image, Deadline::In(absl::Minutes(1))));
   return std::unique_ptr<QemuEnvironment>(new QemuEnvironment(
-      DomainFor(spec, settings, accelerator, files, image), files, spec.disk_bytes, std::move(connection)));
+      DomainFor(spec, settings, accelerator, files, image), files, spec, std::move(connection)));
 }
 
-QemuEnvironment::QemuEnvironment(DomainSpec domain, MachineFiles files, int64_t disk_bytes,
+QemuEnvironment::QemuEnvironment(DomainSpec domain, MachineFiles files, const EnvironmentSpec& spec,
                                  std::shared_ptr<LibvirtConnection> connection)
-    : DomainEnvironment(domain.name, {"machine", "qemu", kEventDelay}, std::move(connection)),
+    : DomainEnvironment(domain.name, {"machine", "qemu", kEventDelay}, spec.network, std::move(connection)),
       domain_(std::move(domain)),
       files_(std::move(files)),
-      disk_bytes_(disk_bytes) {}
+      disk_bytes_(spec.disk_bytes) {}
 
 QemuEnvironment::~QemuEnvironment() { EndOrWarn(); }
 
@@ -137,11 +143,14 @@ std::string QemuEnvironment::Evidence() {
 
 absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
   RW_RETURN_IF_ERROR(BeginStart());
+  if (reaches_out()) {
+    RW_ASSIGN_OR_RETURN(network_, MachineNetwork::Listen(domain_.network_socket, domain_.name));
+  }
   RW_RETURN_IF_ERROR(connection().CreateDomain(domain_.name, DomainXml(domain_)));
   const absl::Status connected = ConnectGuest(deadline, stop);
   // A Kill that came while libvirt made the domain found none to destroy.
   if (watch().fate() == DomainWatch::Fate::kKilled) Destroy().IgnoreError();
-  if (connected.ok()) return absl::OkStatus();
+  if (connected.ok()) return LendResolverTo("/", deadline, std::move(stop));
   const absl::Status why = Explain(connected, stop);
   if (!absl::IsDeadlineExceeded(why)) return Annotate(why, "boot");
   return WithFault(absl::DeadlineExceededError(absl::StrCat(
@@ -150,8 +159,17 @@ absl::Status QemuEnvironment::Reach(Deadline deadline, std::stop_token stop) {
                    Fault::kGuest);
 }
 
+absl::Status QemuEnvironment::ConnectNetwork(Deadline deadline, std::stop_token stop) {
+  if (network_ == nullptr) return absl::OkStatus();
+  const auto is_machine = [&](pid_t process) {
+    return IsMachineProcess(process, domain_.name, files_.root_disk());
+  };
+  return WithFault(network_->Connect(is_machine, deadline, std::move(stop)), Fault::kHost);
+}
+
 absl::Status QemuEnvironment::ConnectGuest(Deadline deadline, std::stop_token stop) {
   const EitherStop either(stop, watch().ended());
+  RW_RETURN_IF_ERROR(ConnectNetwork(deadline, either.token()));
   RW_ASSIGN_OR_RETURN(std::shared_ptr<GuestChannel> channel,
                       GuestChannel::Connect(files_.socket(), deadline, either.token()));
   // The machine has neither a battery for its clock nor much to make randomness from.
@@ -174,6 +192,7 @@ absl::StatusOr<std::string> QemuEnvironment::ImportTree(const std::filesystem::p
   RW_RETURN_IF_ERROR(Explain(WithFault(made, Fault::kHost), stop));
   RW_RETURN_IF_ERROR(Explain(MountTree(*channel, deadline, either.token()), stop));
   SetTree(kTarget);
+  RW_RETURN_IF_ERROR(LendResolverTo(kTarget, deadline, std::move(stop)));
   return std::string(kTarget);
 }
 
@@ -228,6 +247,7 @@ absl::Status QemuEnvironment::ShareInputs(const std::filesystem::path& folder, a
 absl::Status QemuEnvironment::ExportChanges(const std::filesystem::path& archive, Deadline deadline,
                                             std::stop_token stop) {
   RW_ASSIGN_OR_RETURN(const std::shared_ptr<GuestChannel> channel, Channel());
+  RW_RETURN_IF_ERROR(ReturnResolverOf(kTarget, deadline, stop));
   const EitherStop either(stop, watch().ended());
   absl::StatusOr<int64_t> size = WriteChangeArchive(*channel, kUpper, kOutDisk, deadline, either.token());
   if (!size.ok())
@@ -243,8 +263,8 @@ std::string QemuEnvironment::Describe() const {
   const bool kvm = domain_.accelerator == DomainSpec::Accelerator::kKvm;
   const std::string cpu =
       domain_.cpu_model.empty() ? std::string(DefaultCpuModel(domain_.architecture)) : domain_.cpu_model;
-  return absl::StrCat(cpu, ", ", domain_.vcpus, " vCPU, ", kvm ? "KVM" : "emulated", ", domain ",
-                      domain_.name);
+  return absl::StrCat(cpu, ", ", domain_.vcpus, " vCPU, ", kvm ? "KVM" : "emulated",
+                      reaches_out() ? ", outbound network" : "", ", domain ", domain_.name);
 }
 
 absl::Status QemuEnvironment::Destroy() {
@@ -253,6 +273,11 @@ absl::Status QemuEnvironment::Destroy() {
   // Nothing may be left because libvirt is away; when it is back it sees that the machine is gone.
   const absl::Status killed = KillMachineProcess(domain_.name, files_.root_disk(), Deadline::In(kProcessEnd));
   return killed.ok() ? absl::OkStatus() : destroyed;
+}
+
+absl::Status QemuEnvironment::CleanUp(bool) {
+  network_.reset();
+  return absl::OkStatus();
 }
 
 }  // namespace rootwright

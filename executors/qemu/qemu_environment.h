@@ -7,6 +7,7 @@
 #include "executors/guest/guest_channel.h"
 #include "executors/libvirt/domain_environment.h"
 #include "executors/libvirt/libvirt_connection.h"
+#include "executors/network/machine_network.h"
 #include "executors/qemu/domain_xml.h"
 #include "executors/qemu/machine_files.h"
 #include "executors/qemu/qemu_settings.h"
@@ -41,7 +42,7 @@ class QemuEnvironment : public DomainEnvironment {
   std::string Describe() const override;
 
  private:
-  QemuEnvironment(DomainSpec domain, MachineFiles files, int64_t disk_bytes,
+  QemuEnvironment(DomainSpec domain, MachineFiles files, const EnvironmentSpec& spec,
                   std::shared_ptr<LibvirtConnection> connection);
 
   // The console knows it also when the event was missed while libvirt was away.
@@ -50,6 +51,8 @@ class QemuEnvironment : public DomainEnvironment {
   absl::StatusOr<UniqueFd> ConnectShells(Deadline deadline, std::stop_token stop) override;
   // By libvirt, else by the process itself.
   absl::Status Destroy() override;
+  absl::Status CleanUp(bool by_force) override;
+  absl::Status ConnectNetwork(Deadline deadline, std::stop_token stop);
   absl::Status ConnectGuest(Deadline deadline, std::stop_token stop);
   absl::Status MountTree(GuestChannel& channel, Deadline deadline, std::stop_token stop);
 
@@ -58,6 +61,8 @@ class QemuEnvironment : public DomainEnvironment {
   const int64_t disk_bytes_;
   // Disks for inputs that are in use. Of the build's thread.
   int inputs_ = 0;
+  // Of one that reaches out, from its start to its end.
+  std::unique_ptr<MachineNetwork> network_;
 };
 
 }  // namespace rootwright

@@ -88,6 +88,8 @@ std::string MakeManifest(const RootfsState& state, const ManifestParts& parts,
   manifest["image"] = {{"name", state.preparation.image.name}, {"digest", state.preparation.image.digest}};
   if (const std::string& kernel = state.preparation.image.kernel_release; !kernel.empty())
     manifest["image"]["kernel_release"] = kernel;
+  // What a build fetched by itself no manifest can name.
+  if (state.request.environment.network == Network::kOutbound) manifest["network"] = "outbound";
   if (!parts.build_root.is_null()) manifest["build_root"] = parts.build_root;
   manifest["packages"] = parts.packages;
   manifest["shortcuts"] = Json::array();

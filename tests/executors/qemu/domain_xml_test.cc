@@ -44,6 +44,12 @@ void ExpectGolden(const std::string& xml, const std::string& name) {
 
 TEST(DomainXml, EmulatedArm64Machine) { ExpectGolden(DomainXml(Arm64Machine()), "arm64.xml"); }
 
+TEST(DomainXml, MachineWithANetworkCard) {
+  DomainSpec spec = Arm64Machine();
+  spec.network_socket = "/work/7f3a, a comma/network.sock";
+  ExpectGolden(DomainXml(spec), "arm64-network.xml");
+}
+
 TEST(DomainXml, EmulatedAmd64Machine) {
   DomainSpec spec = Arm64Machine();
   spec.architecture = Architecture::kAmd64;
