@@ -151,7 +151,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentConfig& config, H
   p.builds = std::make_unique<Builds>(
       *p.journals, p.slots, p.drain, paths,
       BuildPolicy{FillLimits(config.default_limits, {}), FillLimits(config.maximum_limits, LargestLimits()),
-                  TargetsOf(p.watch.report()), config.maximum_keep_failed},
+                  TargetsOf(p.watch.report()), config.maximum_keep_failed, p.watch.report().outbound_network},
       Build::Host{p.routines, p.uploader, Clock::Real(), WatchdogSettings{}}, p.doorbell,
       [&p](Isolation isolation) { return p.watch.Health(isolation); });
   p.shells = std::make_unique<Shells>(*p.channel, *p.builds);

@@ -239,6 +239,7 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(absl::string_view text, absl::strin
   if (file.has_shutdown_grace()) {
     config.shutdown_grace = absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.shutdown_grace()));
   }
+  if (file.has_outbound_network()) config.outbound_network = file.outbound_network();
   if (file.has_maximum_keep_failed()) {
     config.maximum_keep_failed =
         absl::Nanoseconds(TimeUtil::DurationToNanoseconds(file.maximum_keep_failed()));

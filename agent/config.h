@@ -63,6 +63,7 @@ struct AgentConfig {
   std::filesystem::path platforms_file;
   std::filesystem::path distfile_folder = "/var/cache/rootwright/distfiles";
   absl::Duration maximum_keep_failed = absl::Hours(8);
+  bool outbound_network = true;
 };
 
 // Reads protobuf's text format. InvalidArgument lists every mistake as "origin:line:column: …",

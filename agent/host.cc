@@ -15,6 +15,7 @@
 #include "base/size_text.h"
 #include "base/status.h"
 #include "executors/container/container_executor.h"
+#include "executors/network/outbound_network.h"
 #include "executors/qemu/qemu_executor.h"
 #include "proto/proto_architecture.h"
 #include "proto/proto_time.h"
@@ -56,6 +57,12 @@ absl::StatusOr<int64_t> FreeDisk(const AgentConfig& config) {
   std::error_code error;
   while (!std::filesystem::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
   return FreeBytes(folder);
+}
+
+HostCheck NetworkCheck(const AgentConfig& config) {
+  HostCheck check = CheckOutboundNetwork();
+  if (config.outbound_network) return check;
+  return {check.name, HostCheck::Result::kOk, "turned off (outbound_network)", ""};
 }
 
 HostCheck DiskCheck(const AgentConfig& config) {
@@ -130,6 +137,8 @@ HostReport InspectHost(const AgentConfig& config, const HostExecutors& executors
   std::erase_if(report.targets, [&](const HostReport::Target& target) {
     return !config.targets.empty() && config.targets.count(target.architecture) == 0;
   });
+  report.checks.push_back(NetworkCheck(config));
+  report.outbound_network = config.outbound_network && report.checks.back().result == HostCheck::Result::kOk;
   report.checks.push_back(DiskCheck(config));
   report.checks.push_back(MemoryCheck(config));
   return report;
@@ -149,6 +158,7 @@ absl::Status CheckDisk(const AgentConfig& config) {
 v1::Capabilities CapabilitiesOf(const AgentConfig& config, const HostReport& report) {
   v1::Capabilities capabilities;
   capabilities.set_slots(config.slots);
+  capabilities.set_outbound_network(report.outbound_network);
   for (const auto& [key, value] : config.labels) (*capabilities.mutable_labels())[key] = value;
   for (const HostReport::Target& target : report.targets) {
     v1::TargetSupport* support = capabilities.add_targets();

@@ -81,6 +81,20 @@ absl::StatusOr<Isolation> PlanIsolation(const v1::BuildRequest& request, Archite
   }
 }
 
+absl::StatusOr<Network> PlanNetwork(const v1::BuildRequest& request, const BuildPolicy& policy) {
+  switch (request.network()) {
+    case v1::NETWORK_UNSPECIFIED:
+    case v1::NETWORK_NONE:
+      return Network::kNone;
+    case v1::NETWORK_OUTBOUND:
+      if (policy.outbound_network) return Network::kOutbound;
+      return absl::FailedPreconditionError(
+          "plan: network OUTBOUND: this host lets no build out ('outbound network' of rootwright doctor)");
+    default:
+      return Invalid("network", "not known to this agent");
+  }
+}
+
 absl::StatusOr<EnvironmentSpec> PlanEnvironment(const v1::Lease& lease, const BuildLimits& limits,
                                                 const std::filesystem::path& work_folder) {
   const v1::Target& target = lease.request().target();
@@ -158,6 +172,7 @@ absl::StatusOr<PlannedBuild> PlanBuild(const v1::Lease& lease, const BuildPolicy
   RW_RETURN_IF_ERROR(CheckLimits(build.limits, policy.maximum));
   RW_ASSIGN_OR_RETURN(EnvironmentSpec environment, PlanEnvironment(lease, build.limits, work_folder));
   RW_ASSIGN_OR_RETURN(build.isolation, PlanIsolation(request, environment.architecture, policy));
+  RW_ASSIGN_OR_RETURN(environment.network, PlanNetwork(request, policy));
   if (request.has_keep_failed()) {
     build.keep_failed = rootwright::FromProto(request.keep_failed());
     if (build.keep_failed < absl::ZeroDuration()) return Invalid("keep_failed", "less than no time");

@@ -53,6 +53,8 @@ struct BuildPolicy {
   std::set<BuildTarget> targets;
   // Zero: nothing is kept.
   absl::Duration maximum_keep_failed;
+  // Builds may have Network::kOutbound.
+  bool outbound_network = false;
 };
 
 // The edge between the contract and our own types. The master has checked the request; it is checked again,

@@ -31,6 +31,8 @@ std::vector<OptionSpec> SubmitOptions() {
       {"abi", 0, "ABI", "calling convention; only the usual one of the architecture for now"},
       {"platform", 0, "NAME", "your name of the board, e.g. raspberrypi4"},
       {"isolation", 0, "KIND", "where target code runs; default auto", "auto machine container"},
+      {"network", 0, "KIND",
+       "what the build reaches; default none. With outbound, what the host's network does", "none outbound"},
       {"ref", 0, "REF", "branch, tag or commit; default the repository's HEAD"},
       {"path", 0, "FOLDER", "folder within the repository"},
       {"name", 'n', "TEXT", "shown to people; default made from the source"},

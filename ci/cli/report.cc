@@ -312,6 +312,7 @@ std::vector<Line> AgentLines(const v1::Agent& agent, absl::TimeZone zone) {
   row("version", Printable(agent.version()));
   row("targets", TargetText(agent, true));
   row("labels", LabelText(can.labels()));
+  if (can.outbound_network()) row("network", "outbound, for builds that ask for it");
   row("roots", Printable(absl::StrJoin(can.build_roots(), ", ")));
   row("slots", absl::StrCat(agent.free_slots(), " of ", can.slots(), " free"));
   row("host", absl::StrCat(can.cpus(), " CPUs, ", SizeText(can.memory_bytes()), " memory, ",

@@ -113,6 +113,11 @@ absl::Status TakeTarget(const Arguments& arguments, v1::BuildRequest& request) {
         "ISOLATION_", arguments.Get("isolation"),
         [](const std::string& n, v1::Isolation* v) { return v1::Isolation_Parse(n, v); }));
   }
+  if (arguments.Has("network")) {
+    request.set_network(
+        EnumOf<v1::Network>("NETWORK_", arguments.Get("network"),
+                            [](const std::string& n, v1::Network* v) { return v1::Network_Parse(n, v); }));
+  }
   return absl::OkStatus();
 }
 

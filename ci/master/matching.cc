@@ -103,6 +103,8 @@ void CheckResources(const v1::BuildRequest& request, const AgentView& agent, Rea
                 absl::StrCat("keeps failed environments for ", seconds(most_kept),
                              " at most, the build asks for ", seconds(request.keep_failed().seconds())));
   }
+  if (request.network() == v1::NETWORK_OUTBOUND && !agent.capabilities.outbound_network())
+    reasons.Add(Kind::KIND_RESOURCE, "lets no build out, and the build asks for network OUTBOUND");
   CheckRoom("memory", agent.free_memory_bytes, wanted.memory_bytes(), MemoryOf(request, agent.capabilities),
             agent, reasons);
   CheckRoom("disk", agent.free_disk_bytes, wanted.disk_bytes(), DiskOf(request, agent.capabilities), agent,

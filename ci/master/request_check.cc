@@ -79,6 +79,8 @@ void CheckTarget(const v1::BuildRequest& request, Violations& violations) {
                      "request.target.platform", "must be at most 64 characters of [a-z0-9_-]");
   violations.Require(v1::Isolation_IsValid(request.isolation()), "request.isolation",
                      "is not an isolation that this master knows");
+  violations.Require(v1::Network_IsValid(request.network()), "request.network",
+                     "is not a network that this master knows");
 }
 
 void CheckSource(const v1::BuildRequest& request, Violations& violations) {

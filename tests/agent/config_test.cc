@@ -51,6 +51,7 @@ TEST(AgentConfig, ExampleSaysWhatTheDefaultsAre) {
   EXPECT_EQ(example->shutdown_grace, empty->shutdown_grace);
   EXPECT_EQ(example->libvirt_grace, empty->libvirt_grace);
   EXPECT_EQ(example->maximum_keep_failed, empty->maximum_keep_failed);
+  EXPECT_EQ(example->outbound_network, empty->outbound_network);
 }
 
 TEST(AgentConfig, TakesRepositoriesOfEbuildsInOrder) {

@@ -14,6 +14,15 @@ def control_groups(name):
     return [str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob(f"*{name}*")]
 
 
+def has_way_out():
+    return any(line.split()[1] == "00000000" for line in pathlib.Path("/proc/net/route").read_text().splitlines())
+
+
+def children(pid, prefix):
+    listed = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [line.split()[0] for line in listed.splitlines() if line.split()[1].startswith(prefix)]
+
+
 class ContainerBuild(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -79,6 +88,37 @@ class ContainerBuild(unittest.TestCase):
         self.assertEqual(len(self.farm.mounts()), 1)
         self.farm.start_agent()
         self.assertEqual(self.farm.mounts(), [])
+        self.farm.cli("build", "cancel", build_id)
+        self.farm.finish(build_id)
+        self.expect_nothing_left(build_id)
+
+    def test_network_is_there_for_the_asking_alone_and_goes_with_the_build(self):
+        if not has_way_out():
+            self.skipTest("this host has no IPv4 default route, which passt needs")
+        show = ("sh", "-c", "sed '1,2d; s/:.*//' /proc/net/dev; cat /etc/resolv.conf; echo up; sleep 300")
+        agent = self.farm.agents["builder-1"].pid
+        plain = self.submit(*show)
+        out = self.submit(*show, options=["--network", "outbound"])
+        for build_id in (plain, out):
+            self.farm.wait_for_log(build_id, "run_command", "up")
+        logs = [self.farm.cli("build", "log", build_id, "run_command").stdout.split() for build_id in (plain, out)]
+        self.assertEqual(logs[0], ["lo", "up"])
+        self.assertEqual(sorted(logs[1]), ["10.0.2.3", "eth0", "lo", "nameserver", "up"])
+        self.assertEqual(len(children(agent, "pas")), 1)
+        for build_id in (plain, out):
+            self.farm.cli("build", "cancel", build_id)
+            self.farm.finish(build_id)
+        self.assertEqual(children(agent, "pas"), [])
+
+    def test_way_out_ends_with_an_agent_that_is_killed(self):
+        if not has_way_out():
+            self.skipTest("this host has no IPv4 default route, which passt needs")
+        build_id = self.submit("sh", "-c", "echo up; sleep 300", options=["--network", "outbound"])
+        self.farm.wait_for_log(build_id, "run_command", "up")
+        (pasta,) = children(self.farm.agents["builder-1"].pid, "pas")
+        self.farm.agents["builder-1"].kill()
+        wait_for("pasta's end", lambda: not pathlib.Path(f"/proc/{pasta}/exe").exists(), 10)
+        self.farm.start_agent()
         self.farm.cli("build", "cancel", build_id)
         self.farm.finish(build_id)
         self.expect_nothing_left(build_id)

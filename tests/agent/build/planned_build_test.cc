@@ -71,6 +71,16 @@ TEST_F(PlanBuildTest, TakesAContainerWhereItHasOneUnlessAMachineIsAskedFor) {
   EXPECT_EQ(planned(v1::ARCHITECTURE_ARM64, v1::ISOLATION_AUTO), Isolation::kMachine);
 }
 
+TEST_F(PlanBuildTest, LetsABuildOutThatAsksOnAHostThatDoes) {
+  EXPECT_EQ(Plan()->environment().network, Network::kNone);
+  request().set_network(v1::NETWORK_OUTBOUND);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Plan().status()));
+  EXPECT_EQ(Plan().status().message(),
+            "plan: network OUTBOUND: this host lets no build out ('outbound network' of rootwright doctor)");
+  const BuildPolicy open{.targets = {Architecture::kArm64}, .outbound_network = true};
+  EXPECT_EQ(PlanBuild(lease_, open, "/work")->environment().network, Network::kOutbound);
+}
+
 TEST_F(PlanBuildTest, SaysWhichIsolationThisHostLacks) {
   request().set_isolation(v1::ISOLATION_CONTAINER);
   EXPECT_EQ(Plan().status().message(), "plan: isolation CONTAINER: this host has no container for arm64");

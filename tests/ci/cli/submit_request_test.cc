@@ -66,6 +66,8 @@ TEST_F(SubmitRequest, CarriesEveryOption) {
                           "all",
                           "--isolation",
                           "machine",
+                          "--network",
+                          "outbound",
                           "--name",
                           "n",
                           "--go-on-for",
@@ -73,16 +75,17 @@ TEST_F(SubmitRequest, CarriesEveryOption) {
                           "--afterwards",
                           "stop"});
   ASSERT_TRUE(made.ok()) << made.status();
-  EXPECT_EQ(made->ShortDebugString(),
-            "request { target { architecture: ARCHITECTURE_ARM64 cpu_model: \"cortex-a57\" } isolation: "
-            "ISOLATION_MACHINE source { url: "
-            "\"https://example.org/s.git\" ref: \"v2\" path: \"a/b\" } rootfs { disabled_shortcuts: \"all\" "
-            "} limits { wall { seconds: 7200 } "
-            "silence { seconds: 90 } memory_bytes: 1073741824 vcpus: 2 disk_bytes: 8589934592 } outputs: "
-            "OUTPUT_FORMAT_TAR_ZST outputs: "
-            "OUTPUT_FORMAT_TAR required_labels { key: \"rack\" value: \"a\" } priority: -5 without_master { "
-            "go_on_for { seconds: 3600 } "
-            "afterwards: AFTERWARDS_STOP } display_name: \"n\" } idempotency_key: \"k\"");
+  EXPECT_EQ(
+      made->ShortDebugString(),
+      "request { target { architecture: ARCHITECTURE_ARM64 cpu_model: \"cortex-a57\" } isolation: "
+      "ISOLATION_MACHINE source { url: "
+      "\"https://example.org/s.git\" ref: \"v2\" path: \"a/b\" } rootfs { disabled_shortcuts: \"all\" "
+      "} limits { wall { seconds: 7200 } "
+      "silence { seconds: 90 } memory_bytes: 1073741824 vcpus: 2 disk_bytes: 8589934592 } outputs: "
+      "OUTPUT_FORMAT_TAR_ZST outputs: "
+      "OUTPUT_FORMAT_TAR required_labels { key: \"rack\" value: \"a\" } priority: -5 without_master { "
+      "go_on_for { seconds: 3600 } "
+      "afterwards: AFTERWARDS_STOP } display_name: \"n\" network: NETWORK_OUTBOUND } idempotency_key: \"k\"");
 }
 
 TEST_F(SubmitRequest, MakesLocalFolderAbsolute) {

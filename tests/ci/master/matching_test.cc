@@ -43,6 +43,17 @@ std::vector<std::string> Messages(const v1::BuildRequest& request, const AgentVi
 
 TEST(Matching, AgentThatFitsHasNothingInTheWay) { EXPECT_THAT(Messages(Request(), Agent("one")), IsEmpty()); }
 
+TEST(Matching, NamesANetworkThatIsNotOffered) {
+  v1::BuildRequest request = Request();
+  request.set_network(v1::NETWORK_OUTBOUND);
+  AgentView agent = Agent("one");
+  EXPECT_THAT(Messages(request, agent),
+              ElementsAre("lets no build out, and the build asks for network OUTBOUND"));
+  EXPECT_TRUE(CanNever(ReasonsAgainst(request, agent)));
+  agent.capabilities.set_outbound_network(true);
+  EXPECT_THAT(Messages(request, agent), IsEmpty());
+}
+
 TEST(Matching, NamesIsolationThatIsNotOffered) {
   v1::BuildRequest request = Request();
   request.set_isolation(v1::ISOLATION_CONTAINER);
