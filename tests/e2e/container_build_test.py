@@ -19,8 +19,10 @@ def has_way_out():
 
 
 def children(pid, prefix):
-    listed = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [line.split()[0] for line in listed.splitlines() if line.split()[1].startswith(prefix)]
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,comm=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [line.split()[0] for line in listed.stdout.splitlines() if line.split()[1].startswith(prefix)]
 
 
 class ContainerBuild(unittest.TestCase):
