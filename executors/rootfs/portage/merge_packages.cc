@@ -48,6 +48,9 @@ class MergePackages : public Step {
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     if (state_.portage.plan.packages.empty()) return StepResult::Done("nothing to install");
     RW_RETURN_IF_ERROR(ShowPackages(state_, context));
+    const std::vector<PlannedPackage>& planned = state_.portage.plan.packages;
+    state_.portage.settings.merges_binaries_alone = std::all_of(
+        planned.begin(), planned.end(), [](const PlannedPackage& package) { return package.binary; });
     MergeReport report;
     std::vector<MergeFailure> failures;
     completed_ = 0;

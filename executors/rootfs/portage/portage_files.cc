@@ -64,6 +64,7 @@ std::string Features(const EmergeSettings& settings) {
   // What Debian installed stays whole.
   if (settings.debian_root) features.emplace_back("collision-protect");
   features.emplace_back(settings.use_binary_packages ? "buildpkg" : "-buildpkg");
+  if (settings.merges_binaries_alone) features.emplace_back("parallel-install");
   return absl::StrJoin(features, " ");
 }
 
@@ -124,7 +125,10 @@ std::map<std::string, std::string> PortageVariables(const EmergeSettings& settin
 }
 
 std::vector<std::string> EmergeOptions(const EmergeSettings& settings) {
-  std::vector<std::string> options = {"--color=n", "--nospinner", "--jobs=1", "--quiet-build=n"};
+  // One more than there are CPUs: each also waits for its disk and its programs.
+  const int packages = settings.merges_binaries_alone ? std::max(1, settings.jobs) + 1 : 1;
+  std::vector<std::string> options = {"--color=n", "--nospinner", absl::StrCat("--jobs=", packages),
+                                      "--quiet-build=n"};
   if (settings.use_binary_packages) {
     // Portage adds the C library's version to what a package needs; in a root that has none yet that looks
     // like a changed ebuild, and every binary package would be left out.

@@ -44,6 +44,9 @@ struct EmergeSettings {
   std::string cached_packages = "/var/cache/rootwright/binpkgs";
   // Binary packages that are there may be merged, and new ones are made.
   bool use_binary_packages = false;
+  // All that is merged is binary: nothing is compiled that would take all CPUs, so that several packages are
+  // merged at a time, and one waits for the other where it has to (FEATURES=parallel-install).
+  bool merges_binaries_alone = false;
   // Before any address of an ebuild's own; usually none, as the host fetches.
   std::vector<std::string> mirrors;
   bool keep_going = false;

@@ -51,6 +51,16 @@ TEST(PortageFiles, ASettingThatAFileCannotHoldIsNamed) {
   }
 }
 
+TEST(PortageFiles, SeveralPackagesAreMergedAtATimeWhenNoneIsCompiled) {
+  EmergeSettings settings = Some();
+  settings.use_binary_packages = true;
+  EXPECT_THAT(EmergeOptions(settings), Contains("--jobs=1"));
+  EXPECT_THAT(PortageVariables(settings)["FEATURES"], Not(HasSubstr("parallel-install")));
+  settings.merges_binaries_alone = true;
+  EXPECT_THAT(EmergeOptions(settings), Contains("--jobs=4"));
+  EXPECT_THAT(PortageVariables(settings)["FEATURES"], HasSubstr("parallel-install"));
+}
+
 TEST(PortageFiles, VariablesFollowTheRootMode) {
   EmergeSettings settings = Some();
   std::map<std::string, std::string> variables = PortageVariables(settings);
