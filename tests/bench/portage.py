@@ -143,7 +143,6 @@ portage {{
   binary_packages {{ folder: "FARM/binpkgs" }}
 }}
 distfile_folder: "{CACHE}/distfiles"
-build_root_folder: "{CACHE}/roots"
 slots: 1
 """
 
