@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
@@ -88,6 +89,20 @@ class PortageRoutine : public testing::Test {
   }
   void Configure(const std::string& mode, const std::string& rest) {
     Write("configuration.yml", absl::StrCat("package_manager: {portage: {root_mode: ", mode, "}}\n", rest));
+  }
+
+  // A package of the specification's own repository whose source file is to be had at `url` alone.
+  void OwnPackage(const std::string& url, int64_t size) {
+    Configure("separate", "packages:\n  app-own/package: {}\n");
+    const std::string own = "pre_install_overlay/var/db/repos/own/";
+    Write(own + "profiles/repo_name", "own\n");
+    Write(own + "profiles/categories", "app-own\n");
+    Write(own + "metadata/layout.conf", "masters = rootwright-test\nthin-manifests = true\n");
+    Write(own + "app-own/package/package-1.ebuild",
+          absl::StrCat("EAPI=8\nDESCRIPTION=x\nLICENSE=BSD\nSLOT=0\nKEYWORDS=amd64\nSRC_URI=", url, "\n"));
+    Write(own + "app-own/package/Manifest",
+          absl::StrCat("DIST ", fs::path(url).filename().string(), " ", size, " SHA512 ",
+                       std::string(128, 'b'), " BLAKE2B ", std::string(128, 'a'), "\n"));
   }
 
   void Build(std::stop_token stop = {}) {
@@ -262,6 +277,24 @@ TEST_F(PortageRoutine, WhatPortageRefusesIsToldWithItsPlaceInTheSpecification) {
   EXPECT_EQ(Json("plan.json", routine_->failure_artifacts())["findings"][0]["kind"], "masked");
 }
 
+TEST_F(PortageRoutine, PackagesThatCannotBeBesideEachOtherAreToldWithTheirPlaces) {
+  Configure("separate", "packages:\n  app-misc/figlet: {}\n  app-test/blocks-figlet: {}\n");
+  Build();
+  EXPECT_EQ(run_.steps.back(), "translate_packages");
+  EXPECT_EQ(run_.result.failure,
+            "configuration.yml:3:3: app-misc/figlet: app-test/blocks-figlet-1 cannot be beside "
+            "app-misc/figlet-2.2.5; wanted by app-test/blocks-figlet, for app-misc/figlet");
+}
+
+TEST_F(PortageRoutine, PackagesThatNeedEachOtherToBeBuiltAreToldWithTheirPlace) {
+  Configure("separate", "packages:\n  app-misc/figlet: {}\n  app-test/circle-a: {}\n");
+  Build();
+  EXPECT_EQ(run_.steps.back(), "translate_packages");
+  EXPECT_THAT(run_.result.failure,
+              StartsWith("configuration.yml:4:3: app-test/circle-a: need each other to be built: "
+                         "app-test/circle-a-1, app-test/circle-b-1; wanted by app-test/circle-a"));
+}
+
 TEST_F(PortageRoutine, AChangeThatIsAllowedIsMadeAndTold) {
   Write("configuration.yml",
         "package_manager: {portage: {root_mode: separate, allow_changes: [use]}}\n"
@@ -273,25 +306,65 @@ TEST_F(PortageRoutine, AChangeThatIsAllowedIsMadeAndTold) {
   EXPECT_GT(run_.reporter.planned, 0) << run_.Describe();
 }
 
-// From a repository of the specification's own.
 TEST_F(PortageRoutine, ASourceFileThatIsAnotherIsTheUsersFailureWithItsHostAndDigests) {
-  Configure("separate", "packages:\n  app-own/swapped: {}\n");
-  const std::string own = "pre_install_overlay/var/db/repos/own/";
-  Write(own + "profiles/repo_name", "own\n");
-  Write(own + "profiles/categories", "app-own\n");
-  Write(own + "metadata/layout.conf", "masters = rootwright-test\nthin-manifests = true\n");
-  Write(own + "app-own/swapped/swapped-1.ebuild",
-        "EAPI=8\nDESCRIPTION=x\nLICENSE=BSD\nSLOT=0\nKEYWORDS=amd64\n"
-        "SRC_URI=http://deb.debian.org/debian/pool/main/f/figlet/figlet_2.2.5.orig.tar.gz\n");
-  Write(own + "app-own/swapped/Manifest",
-        absl::StrCat("DIST figlet_2.2.5.orig.tar.gz 233201 SHA512 ", std::string(128, 'b'), " BLAKE2B ",
-                     std::string(128, 'a'), "\n"));
+  OwnPackage("http://deb.debian.org/debian/pool/main/f/figlet/figlet_2.2.5.orig.tar.gz", 233201);
   Build();
   ASSERT_TRUE(run_.status.ok()) << run_.Describe();
   EXPECT_EQ(run_.steps.back(), "translate_packages");
   EXPECT_THAT(run_.result.failure,
               AllOf(HasSubstr("figlet_2.2.5.orig.tar.gz: deb.debian.org: http://deb.debian.org/"),
                     HasSubstr("the Manifest says ")));
+}
+
+TEST_F(PortageRoutine, ASourceFileThatNoHostHasIsNamedWithEachOfThem) {
+  // Nobody listens there.
+  OwnPackage("http://127.0.0.1:9/lost-1.tar.gz", 7);
+  Build();
+  EXPECT_EQ(run_.steps.back(), "translate_packages");
+  EXPECT_TRUE(absl::IsUnavailable(run_.status)) << "it may be there another time";
+  EXPECT_THAT(
+      std::string(run_.status.message()),
+      StartsWith(
+          "source file of app-own/package-1: lost-1.tar.gz: 127.0.0.1: http://127.0.0.1:9/lost-1.tar.gz: "
+          "curl: (7) Failed to connect to 127.0.0.1 port 9"));
+}
+
+TEST_F(PortageRoutine, TwoBuildsOfOneSpecificationAtOnceShareTheCachesAndBothSucceed) {
+  auto cache = BinaryPackageCache::Create(
+      {folder_->path() / "shared-cache", int64_t{1} << 30, folder_->path() / "shared-state/key.pem", {}});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  host_.binary_packages = *std::move(cache);
+  const fs::path distfiles = folder_->path() / "shared-distfiles";
+  host_.distfile_cache = distfiles;
+  Configure("separate", "packages:\n  dev-libs/popt: {}\n  app-misc/figlet: {}\n");
+  RootfsRequest twin = request_;
+  const EnvironmentSpec fresh = ContainerHost::Get().NewBuild();
+  twin.environment.build_id = fresh.build_id;
+  twin.environment.work_folder = fresh.work_folder;
+  fs::create_directories(twin.environment.private_folder());
+  RoutineRun beside;
+  std::unique_ptr<Routine> other;
+  std::jthread runner;
+  run_.reporter.on_progress = [&](const ProgressUpdate&) {
+    if (runner.joinable()) return;
+    other = *MakeRootfsRoutine(twin, host_, ContainerHost::Get().executor());
+    runner = std::jthread([&] { RunRoutine(*other, beside); });
+  };
+  Build();
+  ASSERT_TRUE(runner.joinable());
+  runner.join();
+  EXPECT_TRUE(other->EndEnvironment(absl::Seconds(5)).ok());
+  EXPECT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_TRUE(beside.ok()) << beside.Describe();
+  EXPECT_EQ(ListArchive(other->artifacts().at(0).path).value_or(std::map<std::string, std::string>()).size(),
+            Entries().size());
+  other.reset();
+  fs::remove_all(fresh.work_folder);
+  // What they left in the caches is whole.
+  Again();
+  EXPECT_TRUE(run_.ok()) << run_.Describe();
+  EXPECT_EQ(run_.reporter.binary, run_.reporter.planned);
+  EXPECT_THAT(run_.reporter.warnings, testing::IsEmpty());
 }
 
 TEST_F(PortageRoutine, StoppedWhileItMergesItEndsAtOnceAndLeavesNothing) {

@@ -239,9 +239,10 @@ class Teller:
                          required_by=dict.fromkeys(chains))
         circle = self.dynamic._circular_deps_for_display
         if circle is not None:
-            names = [str(node.cpv) for node in circle.order if hasattr(node, "cpv")]
-            self.finding("circular", names[0] if names else "", f"need each other to be built: {', '.join(names)}",
-                         required_by=names)
+            nodes = [node for node in circle.order if hasattr(node, "cpv")]
+            names = ", ".join(str(node.cpv) for node in nodes)
+            self.finding("circular", nodes[0].cp if nodes else "", f"need each other to be built: {names}",
+                         required_by=dict.fromkeys(link for node in nodes for link in self.parents(node)))
         for conflict in self.dynamic._package_tracker.slot_conflicts():
             names = [f"{package.cpv} (wanted by {', '.join(self.parents(package)) or 'nobody'})"
                      for package in conflict]

@@ -133,6 +133,28 @@ TEST_F(BuildRootStoreTest, WhatIsBeingMadeStays) {
   EXPECT_TRUE(store_.FindOrMake(Recipe("stage3"), slow, {}, {}).ok());
 }
 
+TEST_F(BuildRootStoreTest, WhoIsStoppedWhileAnotherMakesItLeavesThatOneToIt) {
+  absl::Status waiting;
+  const auto slow = [&](const fs::path&) -> absl::StatusOr<ImageDescription> {
+    std::stop_source stop;
+    std::jthread waiter([&] {
+      BuildRootStore theirs(folder_.path() / "store");
+      const auto never = [](const fs::path&) -> absl::StatusOr<ImageDescription> {
+        ADD_FAILURE() << "made twice";
+        return ImageDescription{};
+      };
+      // Says so once it waits.
+      const auto heard = [&](absl::string_view) { stop.request_stop(); };
+      waiting = theirs.FindOrMake(Recipe("stage3"), never, heard, stop.get_token()).status();
+    });
+    waiter.join();
+    return ImageDescription{};
+  };
+  const absl::StatusOr<BuildRoot> made = store_.FindOrMake(Recipe("stage3"), slow, {}, {});
+  EXPECT_TRUE(made.ok()) << made.status();
+  EXPECT_TRUE(absl::IsCancelled(waiting)) << waiting;
+}
+
 TEST_F(BuildRootStoreTest, TwoWhoWantOneAtOnceGetOne) {
   std::jthread other([&] {
     BuildRootStore theirs(folder_.path() / "store");
