@@ -32,6 +32,7 @@
 #include "base/version.h"
 #include "base/wait.h"
 #include "executors/container/mounts.h"
+#include "executors/rootfs/portage/binary_package_cache.h"
 
 namespace rootwright {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "agent/build/planned_build.h"
 #include "executors/executor.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 
 namespace rootwright {
 

@@ -10,7 +10,7 @@
 #include "agent/build/limits.h"
 #include "base/architecture.h"
 #include "executors/command/command_routine.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 #include "executors/step.h"
 #include "rootwright/v1/agent_link_service.pb.h"
 

@@ -10,10 +10,8 @@
 #include "absl/time/time.h"
 #include "archive/pack.h"
 #include "base/architecture.h"
-#include "base/status.h"
 #include "base/subprocess.h"
 #include "base/version.h"
-#include "executors/rootfs/installed_packages.h"
 
 namespace rootwright {
 namespace {
@@ -58,20 +56,6 @@ std::map<std::string, std::string> ToolVersions(Environment& environment, Deadli
     versions[tool] = VersionIn(result->output.empty() ? result->error_output : result->output);
   }
   return versions;
-}
-
-absl::StatusOr<ManifestParts> DescribeDebianPackages(const RootfsState& state) {
-  RW_ASSIGN_OR_RETURN(const std::vector<InstalledPackage> packages, ReadDpkgStatus(state.product));
-  ManifestParts parts;
-  parts.package_manager = {{"name", "apt"},
-                           {"mirror", state.host.apt_mirror},
-                           {"suite", state.specification.apt.suite},
-                           {"components", state.specification.apt.components}};
-  for (const InstalledPackage& package : packages) {
-    parts.packages.push_back(
-        {{"name", package.name}, {"version", package.version}, {"architecture", package.architecture}});
-  }
-  return parts;
 }
 
 std::string MakeManifest(const RootfsState& state, const ManifestParts& parts,

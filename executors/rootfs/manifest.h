@@ -25,9 +25,6 @@ struct ManifestParts {
   nlohmann::ordered_json build_root;
 };
 
-// Those of Debian packages, from dpkg's own database. ReadDpkgStatus' errors.
-absl::StatusOr<ManifestParts> DescribeDebianPackages(const RootfsState& state);
-
 // manifest.json: everything that says what a result is made of and how, as JSON with keys in
 // a fixed order and a line end. `schema_version` is 1; a later one may add members.
 std::string MakeManifest(const RootfsState& state, const ManifestParts& parts,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,14 +8,18 @@
 #include "absl/time/time.h"
 #include "debian/apt.h"
 #include "executors/preparation.h"
-#include "executors/rootfs/debian_root.h"
-#include "executors/rootfs/portage/portage_build.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/rootfs_request.h"
 #include "executors/rootfs/shortcuts/shortcut.h"
+#include "executors/rootfs/spec/platforms.h"
 #include "executors/rootfs/spec/specification.h"
 #include "executors/source.h"
 
 namespace rootwright {
+
+// What one package manager's steps have besides, known here by name alone: apt/debian_root.h,
+// portage/portage_build.h.
+class DebianRoot;
+struct PortageBuild;
 
 // Where a build keeps its things below its private folder (executor.h):
 //
@@ -40,22 +43,25 @@ struct RootfsPaths {
 // Our own folder inside the tree while it is being made; clean_up removes it.
 inline constexpr char kTreeWorkFolder[] = ".rootwright";
 
-// What the steps of one rootfs build share. Owned by the routine; each member says which step
-// sets it. Only the build's thread touches it.
+// What the steps of one rootfs build share. Owned by the routine, as is what it refers to; each
+// member says which step sets it. Only the build's thread touches it.
 struct RootfsState {
-  RootfsState(const RootfsRequest& asked, const RootfsHost& on, Executor& executor,
-              std::unique_ptr<DebianRoot> debian_root)
+  RootfsState(const RootfsRequest& asked, const RootfsHost& on, Executor& executor, DebianRoot& debian_root,
+              PortageBuild& portage_build)
       : request(asked),
         host(on),
         paths(asked.environment.private_folder()),
         preparation{executor, asked.environment, asked.boot_limit, {}, nullptr, false},
-        debian(std::move(debian_root)) {}
+        debian(debian_root),
+        portage(portage_build) {}
 
   const RootfsRequest request;
   const RootfsHost host;
   const RootfsPaths paths;
   Preparation preparation;
-  const std::unique_ptr<DebianRoot> debian;
+  DebianRoot& debian;
+  // Of a specification for Portage; its steps say when what is set.
+  PortageBuild& portage;
 
   // fetch_specs.
   FetchedSource source;
@@ -63,10 +69,10 @@ struct RootfsState {
   absl::Time source_date() const { return request.source_date.value_or(source.commit_time); }
   // parse_packages.
   Specification specification;
+  // parse_packages of a specification for Portage.
+  Platform platform;
   // translate_packages of a specification for Debian packages.
   AptPlan plan;
-  // Of a specification for Portage; its steps say when what is set.
-  PortageBuild portage;
   // The step that imports the tree: its place inside the environment, empty before.
   std::string root;
   // pre_install of Debian packages.

@@ -11,30 +11,13 @@
 
 namespace rootwright {
 
-// The steps between which a rootfs build goes. `state` outlives them.
+// The steps that a rootfs build has whatever its package manager; apt/apt_steps.h and
+// portage/portage_steps.h put their own between them. `state` outlives them.
 
 inline constexpr char kParsePackages[] = "parse_packages";
 
 // fetch_specs and parse_packages, which every build begins with.
 void AddSpecificationSteps(RootfsState& state, std::vector<std::unique_ptr<Step>>& steps);
-
-// What follows for Debian packages. portage/portage_steps.h has what follows for Portage.
-void AddAptSteps(RootfsState& state, std::vector<std::unique_ptr<Step>>& steps);
-
-std::unique_ptr<Step> MakeTranslatePackages(RootfsState& state);
-
-// Makes the target's tree and gives it to the environment. On the host: packages downloaded
-// and unpacked, the pre-install overlay laid over them, the host shortcuts that are switched
-// on; then the tree is imported and the pre-install commands run in it. They see every
-// package's files and the overlay, but no package's script has run: users other than
-// Debian's base ones, alternatives and generated files are not there yet.
-std::unique_ptr<Step> MakePreInstall(RootfsState& state);
-
-// Runs the packages' own scripts in the environment: preinst, then dpkg --configure.
-std::unique_ptr<Step> MakeInstallPackages(RootfsState& state);
-std::unique_ptr<Step> MakePostInstall(RootfsState& state);
-
-// --- for both package managers ---
 
 // Takes out of the product what belongs to its making. Where it is in the tree, e.g. "/target" ("" when it is
 // the tree), is known when the step runs; `more` is a script of the package manager's own, with $R as that

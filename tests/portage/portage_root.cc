@@ -16,7 +16,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 #include "tests/executors/fake_environment.h"
 #include "tests/executors/routine_run.h"
 

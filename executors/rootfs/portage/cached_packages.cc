@@ -15,6 +15,7 @@
 #include "base/size_text.h"
 #include "base/status.h"
 #include "executors/rootfs/portage/package_settings.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/target_command.h"
 
 namespace rootwright {

@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "executors/rootfs/portage/emerge_plan.h"
 #include "executors/rootfs/rootfs_state.h"
 #include "executors/step.h"
 

@@ -13,6 +13,7 @@
 #include "executors/rootfs/portage/cached_packages.h"
 #include "executors/rootfs/portage/merge_progress.h"
 #include "executors/rootfs/portage/merge_report.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/portage/portage_command.h"
 #include "executors/rootfs/portage/portage_steps.h"
 

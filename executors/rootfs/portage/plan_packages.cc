@@ -13,6 +13,7 @@
 #include "executors/rootfs/portage/cached_packages.h"
 #include "executors/rootfs/portage/distfile_cache.h"
 #include "executors/rootfs/portage/plan_report.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/portage/portage_command.h"
 
 namespace rootwright {

@@ -11,16 +11,8 @@
 #include "executors/rootfs/portage/binary_package_cache.h"
 #include "executors/rootfs/portage/emerge_plan.h"
 #include "executors/rootfs/portage/portage_files.h"
-#include "executors/rootfs/spec/platforms.h"
 
 namespace rootwright {
-
-// A repository of ebuilds on the host, for every build that wants one.
-struct HostRepository {
-  // As its profiles/repo_name says: "gentoo".
-  std::string name;
-  std::filesystem::path folder;
-};
 
 // Where a build's inputs are seen, in the root in which packages are built. On a file system in memory, so
 // that no trace of them is in a product.
@@ -31,8 +23,6 @@ inline constexpr char kPortagePackages[] = "/run/rootwright/binpkgs";
 
 // What the steps of a Portage build share beside RootfsState; each member says which step sets it.
 struct PortageBuild {
-  // parse_packages.
-  Platform platform;
   // prepare_image.
   BuildRoot build_root;
   // translate_packages. `plan` anew by pre_install when it ran commands.

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "executors/rootfs/portage/portage_build.h"
 
 namespace rootwright {
 

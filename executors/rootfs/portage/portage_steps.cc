@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/subprocess.h"
 #include "executors/rootfs/portage/package_database.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/rootfs_steps.h"
 
 namespace rootwright {
@@ -40,11 +41,11 @@ class PrepareImages : public Step {
     if (!result.ok()) return result;
     const ProgressSink progress = [&](const ProgressUpdate& update) { context.reporter.Progress(update); };
     absl::StatusOr<BuildRoot> root = state_.host.build_roots->Prepare(
-        state_.portage.platform.image, state_.request.environment, state_.request.boot_limit, progress,
+        state_.platform.image, state_.request.environment, state_.request.boot_limit, progress,
         context.LogSink(), context.stop);
     if (absl::IsNotFound(root.status())) {
-      return StepResult::Failed(absl::StrCat("platform ", state_.portage.platform.name, ": ",
-                                             std::string(root.status().message())));
+      return StepResult::Failed(
+          absl::StrCat("platform ", state_.platform.name, ": ", std::string(root.status().message())));
     }
     RW_ASSIGN_OR_RETURN(state_.portage.build_root, std::move(root));
     const BuildRoot& made = state_.portage.build_root;
@@ -82,7 +83,7 @@ absl::StatusOr<ManifestParts> DescribePortagePackages(const RootfsState& state) 
   parts.package_manager = {{"name", "portage"},
                            {"version", portage.plan.portage},
                            {"root_mode", portage.product_root().empty() ? "in_place" : "separate"},
-                           {"platform", portage.platform.name},
+                           {"platform", state.platform.name},
                            {"profile", portage.settings.profile},
                            {"repositories", std::move(repositories)}};
   parts.build_root = {{"name", portage.build_root.name}, {"digest", portage.build_root.digest}};

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "executors/rootfs/portage/portage_build.h"
+#include "executors/rootfs/portage/portage_files.h"
+#include "executors/rootfs/rootfs_request.h"
 #include "executors/rootfs/spec/specification.h"
 
 namespace rootwright {

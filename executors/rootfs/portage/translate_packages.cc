@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "executors/rootfs/portage/input_files.h"
 #include "executors/rootfs/portage/plan_packages.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/portage/portage_steps.h"
 #include "executors/rootfs/portage/repositories.h"
 #include "executors/rootfs/rootfs_state.h"
@@ -27,7 +28,7 @@ class TranslateForPortage : public Step {
     if (state_.root.empty()) {
       const absl::StatusOr<RepositoryChoice> choice =
           ChooseRepositories(state_.specification.portage, state_.source.folder, state_.portage.build_root,
-                             state_.host.repositories, state_.portage.platform);
+                             state_.host.repositories, state_.platform);
       if (absl::IsFailedPrecondition(choice.status()))
         return StepResult::Failed(
             absl::StrCat(kConfigurationFile, ": ", std::string(choice.status().message())));
@@ -62,7 +63,7 @@ class TranslateForPortage : public Step {
   }
 
   absl::Status WriteInputs() {
-    Platform platform = state_.portage.platform;
+    Platform platform = state_.platform;
     // Compilers are named after it, and Debian's have Debian's names.
     if (state_.portage.build_root.debian) platform.chost = NamesOf(platform.architecture).triplet;
     RW_ASSIGN_OR_RETURN(const std::vector<PortageFile> files, PortageFiles(state_.portage.settings));

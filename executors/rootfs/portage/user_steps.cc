@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "executors/rootfs/portage/input_files.h"
 #include "executors/rootfs/portage/plan_packages.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/portage/portage_steps.h"
 #include "executors/rootfs/rootfs_state.h"
 #include "executors/rootfs/target_command.h"

@@ -7,8 +7,8 @@
 #include "absl/status/statusor.h"
 #include "executors/executor.h"
 #include "executors/rootfs/build_roots.h"
-#include "executors/rootfs/rootfs_routine.h"
 #include "executors/rootfs/roots/build_root_store.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 
 namespace rootwright {
 

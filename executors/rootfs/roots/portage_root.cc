@@ -15,7 +15,7 @@
 #include "base/sha256.h"
 #include "base/status.h"
 #include "base/subprocess.h"
-#include "executors/rootfs/installed_packages.h"
+#include "executors/rootfs/apt/installed_packages.h"
 #include "executors/rootfs/roots/root_recipe.h"
 #include "executors/step.h"
 

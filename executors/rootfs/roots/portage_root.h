@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "executors/executor.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 #include "vmimages/image_description.h"
 
 namespace rootwright {

@@ -12,8 +12,8 @@
 
 #include "base/file.h"
 #include "base/subprocess.h"
-#include "executors/rootfs/installed_packages.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/apt/installed_packages.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 #include "executors/rootfs/shortcuts/shortcut.h"
 #include "tests/executors/fake_environment.h"
 #include "tests/executors/rootfs/archive_listing.h"

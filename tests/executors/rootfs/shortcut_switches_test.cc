@@ -9,11 +9,11 @@
 #include "absl/strings/match.h"
 #include "base/file.h"
 #include "base/subprocess.h"
-#include "executors/rootfs/rootfs_routine_with.h"
+#include "executors/rootfs/routine/rootfs_routine_with.h"
 #include "executors/rootfs/shortcuts/shortcut.h"
 #include "tests/executors/fake_environment.h"
+#include "tests/executors/rootfs/apt/fake_debian_root.h"
 #include "tests/executors/rootfs/archive_listing.h"
-#include "tests/executors/rootfs/fake_debian_root.h"
 #include "tests/executors/routine_run.h"
 
 namespace rootwright {

@@ -6,8 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
-#include "executors/rootfs/dpkg_status.h"
-#include "executors/rootfs/rootfs_steps.h"
+#include "executors/rootfs/apt/apt_steps.h"
+#include "executors/rootfs/apt/dpkg_status.h"
+#include "executors/rootfs/rootfs_state.h"
 #include "executors/rootfs/target_command.h"
 
 namespace rootwright {

@@ -7,17 +7,17 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "archive/pack.h"
 #include "executors/executor.h"
 #include "executors/rootfs/build_roots.h"
-#include "executors/rootfs/portage/binary_package_cache.h"
-#include "executors/rootfs/portage/portage_build.h"
+#include "executors/rootfs/spec/platforms.h"
 #include "executors/source.h"
-#include "executors/step.h"
 
 namespace rootwright {
+
+// portage/binary_package_cache.h
+class BinaryPackageCache;
 
 // A RootfsBuild in our own terms, with every default filled in.
 struct RootfsRequest {
@@ -36,6 +36,13 @@ struct RootfsRequest {
   bool keep_going = false;
   // Of a Portage specification: take what the host's cache has, and keep there what is built.
   bool use_binary_packages = true;
+};
+
+// A repository of ebuilds on the host, for every build that wants one.
+struct HostRepository {
+  // As its profiles/repo_name says: "gentoo".
+  std::string name;
+  std::filesystem::path folder;
 };
 
 // What every rootfs build on this host shares.
@@ -60,15 +67,5 @@ struct RootfsHost {
   std::filesystem::path build_times = {};
   std::vector<Platform> platforms = ShippedPlatforms();
 };
-
-// The thirteen steps of the design but the last (upload_artifacts), which is the agent's. What
-// the host can find out alone comes first, so that a mistake is named before a machine starts:
-// fetch_specs, parse_packages, translate_packages, prepare_image, setup_environment,
-// reach_environment, pre_install, install_packages, post_install, clean_up, archive_rootfs,
-// pack_rootfs. Portage itself resolves packages, so in its builds translate_packages comes behind
-// reach_environment; which it is, is known when parse_packages has ended.
-// InvalidArgument when the request names an unknown shortcut.
-absl::StatusOr<std::unique_ptr<Routine>> MakeRootfsRoutine(const RootfsRequest& request,
-                                                           const RootfsHost& host, Executor& executor);
 
 }  // namespace rootwright

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "executors/rootfs/debian_root.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/apt/debian_root.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 
 namespace rootwright {
 

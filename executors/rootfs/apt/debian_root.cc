@@ -1,4 +1,4 @@
-#include "executors/rootfs/debian_root.h"
+#include "executors/rootfs/apt/debian_root.h"
 
 #include <string>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "debian/unpack.h"
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/rootfs_request.h"
 
 namespace rootwright {
 namespace {

@@ -1,11 +1,33 @@
+#include "executors/rootfs/apt/apt_steps.h"
+
 #include <string>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
+#include "executors/rootfs/apt/installed_packages.h"
+#include "executors/rootfs/apt/tree_files.h"
 #include "executors/rootfs/rootfs_steps.h"
-#include "executors/rootfs/tree_files.h"
 
 namespace rootwright {
+namespace {
+
+// From dpkg's own database. ReadDpkgStatus' errors.
+absl::StatusOr<ManifestParts> DescribeDebianPackages(const RootfsState& state) {
+  RW_ASSIGN_OR_RETURN(const std::vector<InstalledPackage> packages, ReadDpkgStatus(state.product));
+  ManifestParts parts;
+  parts.package_manager = {{"name", "apt"},
+                           {"mirror", state.host.apt_mirror},
+                           {"suite", state.specification.apt.suite},
+                           {"components", state.specification.apt.components}};
+  for (const InstalledPackage& package : packages) {
+    parts.packages.push_back(
+        {{"name", package.name}, {"version", package.version}, {"architecture", package.architecture}});
+  }
+  return parts;
+}
+
+}  // namespace
 
 void AddAptSteps(RootfsState& state, std::vector<std::unique_ptr<Step>>& steps) {
   const auto whole_tree = [] { return std::string(); };

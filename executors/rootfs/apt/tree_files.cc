@@ -1,4 +1,4 @@
-#include "executors/rootfs/tree_files.h"
+#include "executors/rootfs/apt/tree_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,14 +1,18 @@
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "executors/rootfs/apt/apt_steps.h"
+#include "executors/rootfs/apt/debian_root.h"
+#include "executors/rootfs/portage/portage_build.h"
 #include "executors/rootfs/portage/portage_steps.h"
-#include "executors/rootfs/rootfs_routine_with.h"
 #include "executors/rootfs/rootfs_state.h"
 #include "executors/rootfs/rootfs_steps.h"
+#include "executors/rootfs/routine/rootfs_routine_with.h"
+#include "executors/rootfs/shortcuts/shortcut.h"
 
 namespace rootwright {
 namespace {
@@ -19,7 +23,7 @@ class RootfsRoutine : public Routine {
  public:
   RootfsRoutine(const RootfsRequest& request, const RootfsHost& host, Executor& executor,
                 std::unique_ptr<DebianRoot> debian)
-      : state_(request, host, executor, std::move(debian)) {
+      : debian_(std::move(debian)), state_(request, host, executor, *debian_, portage_) {
     AddSpecificationSteps(state_, steps_);
     // Until the specification says otherwise.
     AddAptSteps(state_, steps_);
@@ -43,6 +47,8 @@ class RootfsRoutine : public Routine {
   absl::Status EndEnvironment(absl::Duration grace) override { return state_.preparation.End(grace); }
 
  private:
+  const std::unique_ptr<DebianRoot> debian_;
+  PortageBuild portage_;
   RootfsState state_;
   std::vector<std::unique_ptr<Step>> steps_;
 };

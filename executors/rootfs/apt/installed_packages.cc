@@ -1,4 +1,4 @@
-#include "executors/rootfs/installed_packages.h"
+#include "executors/rootfs/apt/installed_packages.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>

@@ -2,7 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "executors/rootfs/rootfs_steps.h"
+#include "executors/rootfs/apt/apt_steps.h"
+#include "executors/rootfs/rootfs_state.h"
 #include "executors/rootfs/target_command.h"
 #include "executors/rootfs/user_commands.h"
 

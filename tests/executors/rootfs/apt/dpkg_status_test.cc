@@ -1,4 +1,4 @@
-#include "executors/rootfs/dpkg_status.h"
+#include "executors/rootfs/apt/dpkg_status.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,11 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status.h"
-#include "executors/rootfs/installed_packages.h"
-#include "executors/rootfs/rootfs_steps.h"
+#include "executors/rootfs/apt/apt_steps.h"
+#include "executors/rootfs/apt/debian_root.h"
+#include "executors/rootfs/apt/installed_packages.h"
+#include "executors/rootfs/apt/tree_files.h"
+#include "executors/rootfs/rootfs_state.h"
+#include "executors/rootfs/shortcuts/shortcut.h"
 #include "executors/rootfs/spec/overlay.h"
 #include "executors/rootfs/target_command.h"
-#include "executors/rootfs/tree_files.h"
 #include "executors/rootfs/user_commands.h"
 
 namespace rootwright {
@@ -62,10 +65,10 @@ class PreInstall : public Step {
       };
     };
     RW_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> debs,
-                        state_.debian->Download(state_.specification.apt, state_.plan,
-                                                progress("downloading"), context.deadline, context.stop));
-    RW_RETURN_IF_ERROR(state_.debian->Unpack(state_.plan, debs, state_.paths.tree(), progress("unpacking"),
-                                             context.deadline, context.stop));
+                        state_.debian.Download(state_.specification.apt, state_.plan, progress("downloading"),
+                                               context.deadline, context.stop));
+    RW_RETURN_IF_ERROR(state_.debian.Unpack(state_.plan, debs, state_.paths.tree(), progress("unpacking"),
+                                            context.deadline, context.stop));
     return AddTreeFiles(state_.paths.tree(), state_.specification.apt, state_.host.apt_mirror);
   }
 

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/subprocess.h"
-#include "executors/rootfs/debian_root.h"
+#include "executors/rootfs/apt/debian_root.h"
 
 namespace rootwright {
 

@@ -1,4 +1,4 @@
-#include "executors/rootfs/rootfs_routine.h"
+#include "executors/rootfs/routine/rootfs_routine.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,9 +9,9 @@
 
 #include "base/file.h"
 #include "base/subprocess.h"
-#include "executors/rootfs/rootfs_routine_with.h"
+#include "executors/rootfs/routine/rootfs_routine_with.h"
 #include "tests/executors/fake_environment.h"
-#include "tests/executors/rootfs/fake_debian_root.h"
+#include "tests/executors/rootfs/apt/fake_debian_root.h"
 #include "tests/executors/routine_run.h"
 
 namespace rootwright {
