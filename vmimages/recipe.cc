@@ -23,15 +23,15 @@ constexpr std::array<Row, 2> kRows = {{
 }};
 
 // Debian's essential packages without dpkg and its kin, which a machine that is thrown away
-// has no use for, the tools that scripts take for granted, and OpenSSH for a person who wants in:
-// it is made ready when that is wanted (ci/cli/ssh_commands.cc).
+// has no use for, the tools that scripts take for granted, and for a person who wants in OpenSSH, which
+// is made ready when that is wanted (ci/cli/ssh_commands.cc), and the rsync that theirs calls.
 const std::vector<std::string>& MachinePackages() {
   static const auto& packages = *new std::vector<std::string>{
       "base-files",     "base-passwd",    "bash",      "bsdutils",    "coreutils", "dash",
       "debianutils",    "diffutils",      "findutils", "grep",        "gzip",      "hostname",
       "libc-bin",       "mawk",           "mount",     "ncurses-bin", "procps",    "ncurses-base",
-      "openssh-client", "openssh-server", "perl-base", "sed",         "tar",       "util-linux",
-      "usr-is-merged",  "xz-utils",       "zstd"};
+      "openssh-client", "openssh-server", "perl-base", "rsync",       "sed",       "tar",
+      "util-linux",     "usr-is-merged",  "xz-utils",  "zstd"};
   return packages;
 }
 

@@ -310,6 +310,24 @@ class Ssh(unittest.TestCase):
         seen = self.farm.cli("build", "shell", self.build_id, "--", "stat", "-c", "%s", "/var/tmp/there")
         self.assertEqual(seen.stdout, f"{3 << 20}\n")
 
+    def test_rsync_brings_a_folder_and_then_what_changed(self):
+        folder = self.farm.folder / "sources"
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep/large").write_bytes(os.urandom(1 << 20))
+        (folder / "script").write_text("#!/bin/sh\necho ran\n")
+        (folder / "script").chmod(0o755)
+        there = f"rootwright-{self.build_id}:/var/tmp/sources"
+        rsync = ("rsync", "-a", "--delete", "--stats", "-e", f"ssh -F {self.config()}")
+        done = self.run_program(*rsync, f"{folder}/", there)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (folder / "script").write_text("#!/bin/sh\necho ran again\n")
+        (folder / "deep/more").write_text("")
+        done = self.run_program(*rsync, f"{folder}/", there)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("Number of regular files transferred: 2\n", done.stdout)
+        seen = self.farm.cli("build", "shell", self.build_id, "--", "sh", "-c", "/var/tmp/sources/script; ls /var/tmp/sources/deep")
+        self.assertEqual(seen.stdout, "ran again\nlarge\nmore\n")
+
     def test_key_of_another_is_refused(self):
         config = self.config()
         stranger = self.farm.folder / "stranger"
