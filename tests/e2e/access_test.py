@@ -363,6 +363,7 @@ class AccessToTrees(Ssh):
 
 packages:
   dash: {}
+  rsync: {}
 
 post_install_commands:
   - "echo made >/var/tmp/made; exit 1"
