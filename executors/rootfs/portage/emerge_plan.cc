@@ -49,6 +49,7 @@ PlannedPackage PackageFrom(const json& line) {
   package.repository = TextField(line, "repository");
   package.root = TextField(line, "root");
   package.binary = FlagField(line, "binary");
+  package.functions = TextsField(line, "functions", kMostTexts);
   package.use_on = TextsField(line, "use_on", kMostTexts);
   package.use_off = TextsField(line, "use_off", kMostTexts);
   package.replaces = TextsField(line, "replaces", kMostTexts);

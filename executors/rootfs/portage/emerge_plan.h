@@ -23,6 +23,8 @@ struct PlannedPackage {
   std::string root;
   // Merged from a binary package.
   bool binary = false;
+  // Those of its functions that run when it is merged: "postinst".
+  std::vector<std::string> functions;
   // Of its own flags (IUSE), those that are on and those that are off, sorted.
   std::vector<std::string> use_on;
   std::vector<std::string> use_off;

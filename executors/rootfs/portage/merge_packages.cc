@@ -49,9 +49,7 @@ class MergePackages : public Step {
   absl::StatusOr<StepResult> Apply(StepContext& context) override {
     if (state_.portage.plan.packages.empty()) return StepResult::Done("nothing to install");
     RW_RETURN_IF_ERROR(ShowPackages(state_, context));
-    const std::vector<PlannedPackage>& planned = state_.portage.plan.packages;
-    state_.portage.settings.merges_binaries_alone = std::all_of(
-        planned.begin(), planned.end(), [](const PlannedPackage& package) { return package.binary; });
+    ChooseOrder();
     MergeReport report;
     std::vector<MergeFailure> failures;
     completed_ = 0;
@@ -97,6 +95,21 @@ class MergePackages : public Step {
   }
 
  private:
+  void ChooseOrder() {
+    const std::vector<PlannedPackage>& planned = state_.portage.plan.packages;
+    const auto count = [&](const auto& holds) {
+      return std::count_if(planned.begin(), planned.end(), holds);
+    };
+    EmergeSettings& settings = state_.portage.settings;
+    settings.merges_binaries_alone =
+        count([](const PlannedPackage& package) { return !package.binary; }) == 0;
+    // What is replaced may have functions, too.
+    settings.functions_never_meet =
+        settings.merges_binaries_alone && count([](const PlannedPackage& package) {
+                                            return !package.functions.empty() || !package.replaces.empty();
+                                          }) <= 1;
+  }
+
   void Tell(const EmergeSnapshot& snapshot, StepContext& context) {
     completed_ = std::max(completed_, snapshot.completed);
     const int total = std::max(snapshot.total, completed_);

@@ -29,6 +29,8 @@ from _emerge.main import parse_opts
 from portage.dep import check_required_use, human_readable_required_use
 from portage.exception import PackageSetNotFound, PortageException
 
+# Those of a package's own functions that run in the root it is merged into.
+MERGE_PHASES = {"setup", "preinst", "postinst", "prerm", "postrm"}
 OUTPUT = os.fdopen(os.dup(3), "w", encoding="utf-8", errors="replace")
 
 
@@ -89,7 +91,8 @@ class Teller:
                 version=node.version, slot=str(node.slot), sub_slot=str(node.sub_slot), repository=str(node.repo),
                 root=node.root, binary=bool(node.built), use_on=sorted(flags & enabled),
                 use_off=sorted(flags - enabled), replaces=[str(old) for old in installed],
-                download_bytes=self.download_bytes(node), restrict=node._metadata.get("RESTRICT", "").split())
+                download_bytes=self.download_bytes(node),
+                functions=sorted(MERGE_PHASES.intersection(node._metadata.get("DEFINED_PHASES", "").split())))
             if not node.built:
                 self.source_files(node, enabled)
 

@@ -65,6 +65,7 @@ std::string Features(const EmergeSettings& settings) {
   if (settings.debian_root) features.emplace_back("collision-protect");
   features.emplace_back(settings.use_binary_packages ? "buildpkg" : "-buildpkg");
   if (settings.merges_binaries_alone) features.emplace_back("parallel-install");
+  if (settings.functions_never_meet) features.emplace_back("-ebuild-locks");
   return absl::StrJoin(features, " ");
 }
 

@@ -47,6 +47,9 @@ struct EmergeSettings {
   // All that is merged is binary: nothing is compiled that would take all CPUs, so that several packages are
   // merged at a time, and one waits for the other where it has to (FEATURES=parallel-install).
   bool merges_binaries_alone = false;
+  // And one at most has functions of its own that run then (pkg_postinst, …), so that none has to wait for
+  // another's: Portage's locks for that take longer than most such packages.
+  bool functions_never_meet = false;
   // Before any address of an ebuild's own; usually none, as the host fetches.
   std::vector<std::string> mirrors;
   bool keep_going = false;

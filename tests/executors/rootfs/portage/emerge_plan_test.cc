@@ -17,7 +17,7 @@ constexpr char kNoEnd[] = R"({"type": "end", "ok": false, "portage": "3.0.83"})"
 
 TEST(EmergePlan, ReadsPackagesAndFilesInOrder) {
   const absl::StatusOr<EmergePlan> plan = ParseEmergePlan(std::string(R"(
-{"type": "package", "cpv": "virtual/libc-1", "category": "virtual", "name": "libc", "version": "1", "slot": "0", "sub_slot": "0", "repository": "test", "root": "/target/", "binary": true, "use_on": [], "use_off": [], "replaces": [], "download_bytes": 10240}
+{"type": "package", "cpv": "virtual/libc-1", "category": "virtual", "name": "libc", "version": "1", "slot": "0", "sub_slot": "0", "repository": "test", "root": "/target/", "binary": true, "use_on": [], "use_off": [], "replaces": [], "download_bytes": 10240, "functions": ["postinst"]}
 {"type": "package", "cpv": "dev-libs/cjson-1.7.15", "category": "dev-libs", "name": "cjson", "version": "1.7.15", "slot": "0", "sub_slot": "1", "repository": "test", "root": "/target/", "binary": false, "use_on": ["utils"], "use_off": ["static-libs"], "replaces": ["dev-libs/cjson-1.7.14"], "download_bytes": 5}
 {"type": "file", "name": "cjson.tar.gz", "cpv": "dev-libs/cjson-1.7.15", "urls": ["http://a.example/cjson.tar.gz"], "size": 352278, "digests": {"BLAKE2B": "e0", "SHA512": "0b", "RMD160": "7"}, "restricted": false}
 )") + kEnd + "\n");
@@ -26,6 +26,7 @@ TEST(EmergePlan, ReadsPackagesAndFilesInOrder) {
   EXPECT_EQ(plan->portage, "3.0.83");
   ASSERT_THAT(plan->packages, SizeIs(2));
   EXPECT_TRUE(plan->packages[0].binary);
+  EXPECT_THAT(plan->packages[0].functions, ElementsAre("postinst"));
   EXPECT_EQ(plan->packages[1].cpv, "dev-libs/cjson-1.7.15");
   EXPECT_EQ(plan->packages[1].sub_slot, "1");
   EXPECT_THAT(plan->packages[1].use_on, ElementsAre("utils"));

@@ -59,6 +59,9 @@ TEST(PortageFiles, SeveralPackagesAreMergedAtATimeWhenNoneIsCompiled) {
   settings.merges_binaries_alone = true;
   EXPECT_THAT(EmergeOptions(settings), Contains("--jobs=4"));
   EXPECT_THAT(PortageVariables(settings)["FEATURES"], HasSubstr("parallel-install"));
+  EXPECT_THAT(PortageVariables(settings)["FEATURES"], Not(HasSubstr("-ebuild-locks")));
+  settings.functions_never_meet = true;
+  EXPECT_THAT(PortageVariables(settings)["FEATURES"], HasSubstr("-ebuild-locks"));
 }
 
 TEST(PortageFiles, VariablesFollowTheRootMode) {
