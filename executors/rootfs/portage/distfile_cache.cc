@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -203,8 +204,12 @@ absl::Status DistfileCache::Fetch(const Distfile& file, const fs::path& partial,
     damaged = damaged || absl::IsDataLoss(attempt.status);
     attempts.push_back(absl::StrCat(HostOfUrl(url), ": ", url, ": ", std::string(attempt.status.message())));
   }
-  const std::string message =
+  std::string message =
       absl::StrCat("source file of ", file.package, ": ", file.name, ": ", absl::StrJoin(attempts, "; "));
+  // So that it can be looked for elsewhere.
+  const auto& [algorithm, digest] = *file.digests.rbegin();
+  if (!absl::StrContains(message, digest))
+    absl::StrAppend(&message, "; the Manifest says ", algorithm, " ", digest);
   if (damaged) return absl::DataLossError(message);
   return all_missing ? absl::NotFoundError(message) : absl::UnavailableError(message);
 }

@@ -194,7 +194,9 @@ TEST_F(DistfileCacheTest, NobodyHasIt) {
   file_.urls = {Url("missing.tar.gz"), Url("also/missing.tar.gz")};
   const absl::Status status = Get().status();
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("404"), HasSubstr("/also/missing.tar.gz")));
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("404"), HasSubstr("/also/missing.tar.gz"),
+                    HasSubstr("; the Manifest says SHA256 " + Sha256::Of(content_))));
 }
 
 TEST_F(DistfileCacheTest, AHostThatDoesNotAnswerIsNamed) {
