@@ -118,6 +118,11 @@ absl::StatusOr<EmergePlan> ParseEmergePlan(absl::string_view answer) {
   return plan;
 }
 
+bool IsBetweenPackages(const PlanFinding& finding) {
+  return finding.kind == Kind::kBlocked || finding.kind == Kind::kCircular ||
+         finding.kind == Kind::kSlotConflict;
+}
+
 std::string DescribeFinding(const PlanFinding& finding) {
   std::string text =
       finding.atom.empty() ? finding.message : absl::StrCat(finding.atom, ": ", finding.message);
@@ -126,6 +131,8 @@ std::string DescribeFinding(const PlanFinding& finding) {
     absl::StrAppend(&text, " (", masked.comment, ")");
     break;
   }
+  // Of several packages the message itself says who wants which.
+  if (IsBetweenPackages(finding)) return text;
   if (!finding.required_by.empty() && finding.required_by != std::vector<std::string>{finding.atom})
     absl::StrAppend(&text, "; wanted by ", absl::StrJoin(finding.required_by, ", for "));
   return text;

@@ -75,7 +75,8 @@ struct PlanFinding {
   // What it is about.
   std::string atom;
   std::string message;
-  // From what wanted `atom` to what the user asked for; empty when the user asked for `atom` itself.
+  // From what wanted `atom` to what the user asked for; empty when the user asked for `atom` itself. Of a
+  // finding between several packages what wanted each of them, one after the other.
   std::vector<std::string> required_by;
   std::vector<MaskedPackage> masked;
   std::vector<ProposedLine> proposal;
@@ -104,6 +105,9 @@ absl::string_view PlanProgram();
 // Reads that answer, which is not trusted: bounded, unknown kinds of lines left out. DataLoss when it is cut
 // short or is none.
 absl::StatusOr<EmergePlan> ParseEmergePlan(absl::string_view answer);
+
+// Whether it is about several packages, each of which may be asked for in a place of its own.
+bool IsBetweenPackages(const PlanFinding& finding);
 
 // "app-test/masked: every version that fits is masked: package.mask (the reason in it); wanted by
 // app-test/needs-masked-1"

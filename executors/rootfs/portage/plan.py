@@ -80,6 +80,14 @@ class Teller:
             break
         return found
 
+    def with_parents(self, packages):
+        return ", ".join(f"{package.cpv} (wanted by {', for '.join(self.parents(package)) or 'nobody'})"
+                         for package in sorted(packages, key=lambda package: str(package.cpv)))
+
+    # What asked for them, whichever of them it was.
+    def askers(self, packages):
+        return dict.fromkeys(link for package in packages for link in self.parents(package))
+
     def packages(self):
         for node in self.graph.altlist():
             if isinstance(node, Blocker) or getattr(node, "operation", "") != "merge":
@@ -236,21 +244,19 @@ class Teller:
             wanting = list(self.dynamic._blocker_parents.parent_nodes(blocker))
             beside = [package for package in self.dynamic._package_tracker.match(blocker.root, unwanted)
                       if package not in wanting]
-            names = [", ".join(sorted(str(package.cpv) for package in side)) for side in (wanting, beside)]
-            chains = [link for package in wanting + beside for link in self.parents(package)]
-            self.finding("blocked", unwanted, f"{names[0]} cannot be beside {names[1] or unwanted}",
-                         required_by=dict.fromkeys(chains))
+            sides = [self.with_parents(side) for side in (wanting, beside)]
+            self.finding("blocked", unwanted, f"{sides[0]} cannot be beside {sides[1] or unwanted}",
+                         required_by=self.askers(wanting + beside))
         circle = self.dynamic._circular_deps_for_display
         if circle is not None:
             nodes = [node for node in circle.order if hasattr(node, "cpv")]
-            names = ", ".join(str(node.cpv) for node in nodes)
-            self.finding("circular", nodes[0].cp if nodes else "", f"need each other to be built: {names}",
-                         required_by=dict.fromkeys(link for node in nodes for link in self.parents(node)))
+            self.finding("circular", nodes[0].cp if nodes else "",
+                         f"need each other to be built: {self.with_parents(nodes)}", required_by=self.askers(nodes))
         for conflict in self.dynamic._package_tracker.slot_conflicts():
-            names = [f"{package.cpv} (wanted by {', '.join(self.parents(package)) or 'nobody'})"
-                     for package in conflict]
-            self.finding("slot_conflict", conflict.atom, f"only one can be in the slot: {'; '.join(names)}",
-                         packages=[])
+            packages = list(conflict)
+            self.finding("slot_conflict", conflict.atom,
+                         f"only one can be in the slot: {self.with_parents(packages)}",
+                         required_by=self.askers(packages))
 
     def arguments(self):
         for arg, atom in self.dynamic._missing_args:

@@ -54,25 +54,32 @@ const char* NameOf(Kind kind) {
   return found == names.end() ? "other" : found->second;
 }
 
-std::string PlaceOf(const PlanFinding& finding, const Specification& specification) {
+// "configuration.yml:4:3", what was asked for first.
+std::vector<std::string> PlacesOf(const PlanFinding& finding, const Specification& specification) {
   // What asked for it may stand anywhere in the chain, as two packages can be in each other's way.
-  std::vector<std::string> names = {finding.Asked()};
-  names.insert(names.end(), finding.required_by.rbegin(), finding.required_by.rend());
+  std::vector<std::string> names(finding.required_by.rbegin(), finding.required_by.rend());
   names.push_back(finding.atom);
+  std::vector<std::string> places;
   for (const std::string& name : names) {
     for (const PortagePackage& package : specification.portage.packages) {
-      if (package.atom.Text() == name)
-        return absl::StrCat(kConfigurationFile, ":", package.line, ":", package.column, ": ");
+      std::string place = absl::StrCat(kConfigurationFile, ":", package.line, ":", package.column);
+      if (package.atom.Text() == name && std::find(places.begin(), places.end(), place) == places.end())
+        places.push_back(std::move(place));
     }
   }
-  return absl::StrCat(kConfigurationFile, ": ");
+  if (places.empty()) places.emplace_back(kConfigurationFile);
+  return places;
 }
 
 std::vector<std::string> Described(const EmergePlan& plan, const Specification& specification, bool remarks) {
   std::vector<std::string> described;
   for (const PlanFinding& finding : plan.findings) {
     if (IsRemark(finding) != remarks) continue;
-    std::string text = absl::StrCat(PlaceOf(finding, specification), DescribeFinding(finding));
+    std::vector<std::string> places = PlacesOf(finding, specification);
+    std::string text = absl::StrCat(places.front(), ": ", DescribeFinding(finding));
+    places.erase(places.begin());
+    if (IsBetweenPackages(finding) && !places.empty())
+      absl::StrAppend(&text, "; see also ", absl::StrJoin(places, ", "));
     std::set<std::string> words;
     for (const ProposedLine& line : finding.proposal) words.insert(AllowWord(line));
     words.erase("");

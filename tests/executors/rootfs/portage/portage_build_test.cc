@@ -97,6 +97,30 @@ TEST(PlanReport, NamesTheLineThatAskedAndTheWordThatWouldAllowIt) {
   EXPECT_EQ(AllowedChanges(plan, {PlanChange::kUse}), std::nullopt);
 }
 
+TEST(PlanReport, NamesEachLineThatAskedForPackagesInEachOthersWay) {
+  Specification specification;
+  for (const char* name : {"app-test/blocked", "app-test/other", "app-test/blocks"}) {
+    PortagePackage& package = specification.portage.packages.emplace_back();
+    package.atom = *ParsePortageAtom(name).atom;
+    package.line = static_cast<int>(specification.portage.packages.size());
+    package.column = 3;
+  }
+  EmergePlan plan;
+  plan.findings = {
+      {PlanFinding::Kind::kBlocked,
+       "app-test/blocked",
+       "app-test/blocks-1 (wanted by app-test/blocks) cannot be beside app-test/blocked-1 (wanted by "
+       "app-test/blocked)",
+       {"app-test/blocks", "app-test/blocked"},
+       {},
+       {}}};
+  EXPECT_THAT(
+      Refusals(plan, specification),
+      ElementsAre("configuration.yml:1:3: app-test/blocked: app-test/blocks-1 (wanted by "
+                  "app-test/blocks) cannot be beside app-test/blocked-1 (wanted by app-test/blocked); "
+                  "see also configuration.yml:3:3"));
+}
+
 TEST(PackageDatabase, ReadsPackagesAndFollowsNoLink) {
   const ScopedFolder folder = *ScopedFolder::Create(fs::temp_directory_path(), "database-");
   EXPECT_THAT(*ReadPackageDatabase(folder.path()), IsEmpty());
